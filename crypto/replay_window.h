@@ -1,0 +1,54 @@
+// Which sequence numbers have been seen: the sliding window of RFC 4303 section 3.4.3 as a ring of words (RFC
+// 6479: the window moves by clearing whole words, never by shifting). 64-bit numbers. check() before the
+// integrity check, mark() only after it: an attacker without the key must not move the window.
+//
+//                    too old | judged one by one, `size` numbers      | fresh
+//   ... -----------------------|-------------------------------------[highest] ------------ ...
+//
+// Bit n % 64 of word n / 64 % words is number n. The ring has more words than the window needs, so the word
+// that the highest number has just entered is never one that the window's old end still uses. 0 is never
+// fresh: no sender uses it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace weft {
+
+class ReplayWindow {
+  public:
+    static constexpr std::size_t default_size = 8192;
+
+    enum class Answer : std::uint8_t { fresh, replayed, too_old };
+
+    // The `size` numbers up to the highest one are judged singly; rounded up to a multiple of 64, at
+    // least 64. `highest` and everything below it counts as seen.
+    explicit ReplayWindow(std::size_t size = default_size, std::uint64_t highest = 0);
+
+    [[nodiscard]] Answer check(std::uint64_t sequence) const noexcept;
+    void mark(std::uint64_t sequence) noexcept;  // `sequence` is one that check() called fresh
+
+    [[nodiscard]] std::uint64_t highest() const noexcept { return highest_; }
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  private:
+    static constexpr unsigned word_bits = 64;
+
+    [[nodiscard]] std::size_t index_of(std::uint64_t sequence) const noexcept {
+        return sequence / word_bits & (words_.size() - 1);
+    }
+
+    static std::uint64_t bit_of(std::uint64_t sequence) noexcept {
+        return std::uint64_t{1} << (sequence % word_bits);
+    }
+
+    void advance(std::uint64_t sequence) noexcept;
+
+    std::size_t size_;
+    std::vector<std::uint64_t> words_;  // a power of two
+    std::uint64_t highest_;
+};
+
+}  // namespace weft

@@ -1,0 +1,53 @@
+#include "crypto/sa.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <span>
+
+namespace weft {
+
+namespace {
+
+Aead load(const SaKeys& keys, Aead::Direction direction) {
+    return Aead{keys.cipher, std::span{keys.key.bytes()}.first(key_size(keys.cipher)), direction};
+}
+
+}  // namespace
+
+SaKeys SaKeys::clone() const noexcept {
+    return {.spi = spi, .cipher = cipher, .key = key.clone(), .salt = salt};
+}
+
+OutboundSa::OutboundSa(const SaKeys& keys, std::uint64_t first, std::uint64_t limit)
+    : spi_(keys.spi),
+      next_(first),
+      limit_(std::min(limit, max_packets)),
+      salt_(keys.salt),
+      aead_(load(keys, Aead::Direction::seal)) {
+    if (first == 0) std::abort();
+}
+
+void OutboundSa::raise_limit(std::uint64_t limit) noexcept {
+    limit = std::min(limit, max_packets);
+    if (limit < limit_) std::abort();
+    limit_ = limit;
+}
+
+std::uint64_t OutboundSa::take_sequence() noexcept {
+    if (exhausted()) std::abort();
+    return next_++;
+}
+
+InboundSa::InboundSa(const SaKeys& keys, std::size_t replay_window, std::uint64_t highest)
+    : spi_(keys.spi),
+      salt_(keys.salt),
+      window_(replay_window, highest),
+      aead_(load(keys, Aead::Direction::open)) {}
+
+std::uint64_t InboundSa::infer_sequence(std::uint32_t low) const noexcept {
+    const std::uint64_t below_highest = std::min<std::uint64_t>(window_.size() - 1, window_.highest());
+    const std::uint64_t bottom = window_.highest() - below_highest;
+    return bottom + (low - static_cast<std::uint32_t>(bottom));  // the difference is modulo 2^32
+}
+
+}  // namespace weft
