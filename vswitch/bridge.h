@@ -1,0 +1,85 @@
+// A learning bridge (IEEE 802.1Q-2018 clause 8): learns where stations are, and says for each frame where it
+// goes. It holds no packets and writes to nothing: forward() returns a Verdict, the datapath acts on it.
+//
+// A member is any port: a local device, the tunnel to a peer, the router's leg. Members with the same horizon
+// group other than 0 never hear from one another: all tunnels share one, so that a full mesh of them has no
+// loop.
+//
+// forward(), step by step; whatever is dropped before the third teaches nothing:
+//   1. The source must be a single station's address, the destination none that stays on its link (802.1Q
+//   table 8-1).
+//   2. `in` must be a member.
+//   3. The source is learned on `in`, wherever it was before.
+//   4. A group or unknown destination is flooded; the datapath asks floods_to() of each member.
+//   5. A known one is forwarded, unless it is behind `in` itself, behind another member of its horizon group,
+//   or behind
+//      a port that does not carry the frame's VLAN.
+// A frame's VLAN is checked on entry by the member's filter (VlanFilter::admit), before it is classified.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "vswitch/drop.h"
+#include "vswitch/flow.h"
+#include "vswitch/id.h"
+#include "vswitch/mac_table.h"
+#include "vswitch/vlan.h"
+
+namespace weft {
+
+struct Verdict {
+    enum class Action : std::uint8_t { drop, forward, flood };
+
+    Action action = Action::drop;
+    Drop reason{};         // drop
+    PortId out = no_port;  // forward
+
+    static constexpr Verdict drop(Drop reason) noexcept { return {Action::drop, reason, no_port}; }
+
+    static constexpr Verdict forward(PortId out) noexcept { return {Action::forward, {}, out}; }
+
+    static constexpr Verdict flood() noexcept { return {Action::flood, {}, no_port}; }
+};
+
+struct BridgeMember {
+    static constexpr std::uint8_t no_group = 0;
+    static constexpr std::uint8_t tunnel_group = 1;
+
+    PortId port;
+    std::uint8_t horizon_group = no_group;
+    VlanFilter vlans = VlanFilter::all();
+};
+
+class Bridge {
+  public:
+    explicit Bridge(const MacTable::Limits& limits);
+
+    void add_member(const BridgeMember& member);  // replaces the member with the same port
+    void remove_member(PortId port);              // and forgets the stations behind it
+
+    [[nodiscard]] const BridgeMember* member(PortId port) const noexcept;
+
+    [[nodiscard]] std::span<const BridgeMember> members() const noexcept { return members_; }
+
+    // Learns flow.source_mac on `in` (a member), then decides by flow.destination_mac within flow.vlan.
+    Verdict forward(const FlowKey& flow, PortId in, Instant now) noexcept;
+
+    // Whether a frame flooded from `in` goes to `to`: not back, not across a horizon group, only where the
+    // VLAN is carried.
+    [[nodiscard]] bool floods_to(const BridgeMember& to, PortId in, VlanId vlan) const noexcept;
+
+    void expire(Instant now) noexcept { stations_.expire(now); }
+
+    [[nodiscard]] const MacTable& stations() const noexcept { return stations_; }
+
+  private:
+    static constexpr std::uint16_t not_member = 0xFFFF;
+
+    std::vector<BridgeMember> members_;
+    std::vector<std::uint16_t> position_;  // by port id: of the member in members_
+    MacTable stations_;
+};
+
+}  // namespace weft
