@@ -1,0 +1,45 @@
+// A local network device as the packet path sees it: batches of packets in, batches of packets out, never
+// blocking. All methods but the destructor are for the one thread that owns the device's queue.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "vswitch/drop.h"
+#include "vswitch/packet.h"
+
+namespace weft {
+
+class Device {
+  public:
+    enum class Status : std::uint8_t {
+        drained,  // nothing more to read now
+        more,     // the limit was reached first
+        down,     // the interface is down: readable again once it is up (EIO); ask again later, do not poll
+        gone,     // the interface was deleted (EBADFD): never again
+    };
+
+    Device() = default;
+    Device(const Device&) = delete;
+    Device& operator=(const Device&) = delete;
+    virtual ~Device() = default;
+
+    // For the event loop: readable when packets wait.
+    [[nodiscard]] virtual int descriptor() const noexcept = 0;
+
+    // The interface's name as it is now.
+    [[nodiscard]] virtual const std::string& name() const noexcept = 0;
+
+    // Appends at most `limit` packets to `out`; each has its offload metadata checked and set. Packets that
+    // the device could not hand over whole are counted in `drops`.
+    virtual Status read(PacketPool& pool, std::size_t limit, std::vector<Packet>& out,
+                        DropCounters& drops) noexcept = 0;
+
+    // Writes all of `packets`, in order, and clears it; what does not go is counted in `drops`. Returns how
+    // many went.
+    virtual std::size_t write(std::vector<Packet>& packets, DropCounters& drops) noexcept = 0;
+};
+
+}  // namespace weft

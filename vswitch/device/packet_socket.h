@@ -1,0 +1,19 @@
+// An existing interface (eth0, a veth) as a port, by AF_PACKET (packet(7)): weft sees every frame that
+// arrives there and sends its own. PACKET_VNET_HDR brings super-frames and unfinished checksums as they are;
+// PACKET_AUXDATA brings the VLAN tag that the kernel stripped. Frames that weft itself sent, or that the host
+// sends, are not read back. The interface is made promiscuous as long as the port exists.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "vswitch/device/device.h"
+
+namespace weft {
+
+// Throws std::runtime_error (no such interface, no permission, no such namespace).
+std::unique_ptr<Device> open_packet_socket(const std::string& interface,
+                                           const std::optional<std::string>& netns);
+
+}  // namespace weft

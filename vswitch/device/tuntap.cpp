@@ -1,0 +1,241 @@
+#include "vswitch/device/tuntap.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+
+#include "vswitch/device/send_batch.h"
+#include "vswitch/device/virtio_header.h"
+#include "vswitch/netlink.h"
+#include "vswitch/netns.h"
+#include "vswitch/system.h"
+
+namespace weft {
+
+namespace {
+
+class TunTap final : public Device {
+  public:
+    TunTap(Descriptor fd, LinkLayer link, std::string name) noexcept
+        : fd_(std::move(fd)), link_(link), name_(std::move(name)) {}
+
+    [[nodiscard]] int descriptor() const noexcept override { return fd_.get(); }
+
+    [[nodiscard]] const std::string& name() const noexcept override { return name_; }
+
+    Status read(PacketPool& pool, std::size_t limit, std::vector<Packet>& out,
+                DropCounters& drops) noexcept override;
+    std::size_t write(std::vector<Packet>& packets, DropCounters& drops) noexcept override;
+
+  private:
+    bool write_one(Packet& packet, DropCounters& drops) noexcept;
+
+    Descriptor fd_;
+    LinkLayer link_;
+    std::string name_;
+};
+
+Device::Status status_of(int error, DropCounters& drops) noexcept {
+    switch (error) {
+        case EAGAIN:
+            return Device::Status::drained;
+        case EBADFD:
+            return Device::Status::gone;
+        case EIO:
+            return Device::Status::down;
+        default:
+            drops.add(Drop::device_error);
+            return Device::Status::down;  // unknown, perhaps lasting: must not be polled in a loop
+    }
+}
+
+Device::Status TunTap::read(PacketPool& pool, std::size_t limit, std::vector<Packet>& out,
+                            DropCounters& drops) noexcept {
+    for (std::size_t count = 0; count < limit; ++count) {
+        Packet packet = pool.take();
+        VirtioHeader header;
+        std::uint8_t discarded = 0;
+        // With an empty pool the packet is taken off the ring all the same, or the descriptor stays readable.
+        const std::array<iovec, 2> parts = {
+            {{&header, sizeof(header)},
+             packet ? iovec{packet.data(), Packet::max_size} : iovec{&discarded, 1}}};
+        const ssize_t size = ::readv(fd_.get(), parts.data(), static_cast<int>(parts.size()));
+        if (size < 0 && errno == EINTR) continue;
+        if (size < 0) return status_of(errno, drops);
+        if (!packet) {
+            drops.add(Drop::no_buffer);
+            continue;
+        }
+        if (static_cast<std::size_t>(size) < sizeof(header)) {
+            drops.add(Drop::truncated);
+            continue;
+        }
+        packet.resize(static_cast<std::size_t>(size) - sizeof(header));
+        if (!apply_virtio_header(header, link_, packet)) {
+            drops.add(Drop::malformed);
+            continue;
+        }
+        out.push_back(std::move(packet));
+    }
+    return Status::more;
+}
+
+bool TunTap::write_one(Packet& packet, DropCounters& drops) noexcept {
+    VirtioHeader header = make_virtio_header(packet);
+    const std::array<iovec, 2> parts = {{{&header, sizeof(header)}, {packet.data(), packet.size()}}};
+    ssize_t size = 0;
+    do {
+        size = ::writev(fd_.get(), parts.data(), static_cast<int>(parts.size()));
+    } while (size < 0 && errno == EINTR);
+    if (size < 0) drops.add(refusal(errno));
+    return size >= 0;
+}
+
+std::size_t TunTap::write(std::vector<Packet>& packets, DropCounters& drops) noexcept {
+    std::size_t written = 0;
+    for (auto& packet : packets) {
+        if (write_one(packet, drops)) ++written;
+    }
+    packets.clear();
+    return written;
+}
+
+std::string place(const TunTapOptions& options) {
+    return options.netns ? " in namespace " + *options.netns
+                         : std::string{" in the daemon's network namespace"};
+}
+
+std::string ip_command(const TunTapOptions& options) {
+    // 'ip -n' takes names only.
+    if (!options.netns) return "ip ";
+    return options.netns->starts_with('/') ? "nsenter --net=" + *options.netns + " ip "
+                                           : "ip -n " + *options.netns + " ";
+}
+
+void check_name(const TunTapOptions& options) {
+    const std::string& name = options.name;
+    if (name.empty() || name.size() >= IFNAMSIZ || name == "." || name == ".." ||
+        name.find_first_of("/: %\t\n") != std::string::npos) {
+        throw std::runtime_error(
+            "'" + name +
+            "' cannot be a device's name: use 1 to 15 characters without '/', ':', '%' or blanks");
+    }
+}
+
+void check_addresses(Netlink& netlink, const TunTapOptions& options) {
+    constexpr std::uint16_t ipv6_minimum_mtu = 1280;  // RFC 8200 section 5
+    for (const auto& address : options.addresses) {
+        const auto owner = netlink.address_owner(address.address);
+        if (owner && !address.address.is_link_local()) {
+            throw std::runtime_error("cannot give " + address.to_string() + " to device " + options.name +
+                                     ": the address is already in use by " + *owner + place(options) +
+                                     ": choose another address or remove it there (" + ip_command(options) +
+                                     "addr show dev " + *owner + ")");
+        }
+        if (address.address.is_v6() && options.mtu < ipv6_minimum_mtu) {
+            throw std::runtime_error("cannot give " + address.to_string() + " to device " + options.name +
+                                     ": its MTU is " + std::to_string(options.mtu) +
+                                     " and IPv6 needs 1280: raise the MTU or remove the address");
+        }
+    }
+}
+
+[[noreturn]] void throw_name_taken(const TunTapOptions& options) {
+    throw std::runtime_error("device " + options.name + " exists already" + place(options) +
+                             ": choose another name or delete it (" + ip_command(options) + "link del " +
+                             options.name + ")");
+}
+
+std::string cure_for_opening(int error) {
+    switch (error) {
+        case ENOENT:
+            return "create it (mkdir -p /dev/net && mknod /dev/net/tun c 10 200), or give the container this "
+                   "device";
+        case ENODEV:
+        case ENXIO:
+            return "load the kernel module (modprobe tun)";
+        case EACCES:
+        case EPERM:
+            return "run as root or with CAP_NET_ADMIN, and allow the device (chmod 0666 /dev/net/tun; in a "
+                   "container: --device /dev/net/tun)";
+        default:
+            return {};
+    }
+}
+
+Descriptor open_descriptor(const TunTapOptions& options) {
+    Descriptor fd{::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK)};
+    if (!fd) {
+        const int error = errno;
+        throw_system_error("cannot open /dev/net/tun for device " + options.name, error,
+                           cure_for_opening(error));
+    }
+    ifreq request{};
+    options.name.copy(request.ifr_name, IFNAMSIZ - 1);
+    const bool is_tap = options.layer == TunTapOptions::Layer::tap;
+    constexpr int flags = IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL;
+    request.ifr_flags = static_cast<short>((is_tap ? IFF_TAP : IFF_TUN) | flags);
+    if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
+        const int error = errno;
+        if (error == EBUSY) throw_name_taken(options);
+        throw_system_error("cannot create device " + options.name + place(options), error,
+                           error == EPERM ? "run as root or with CAP_NET_ADMIN" : "");
+    }
+    return fd;
+}
+
+void negotiate(const Descriptor& fd, const TunTapOptions& options) {
+    int header_size = sizeof(VirtioHeader);
+    if (::ioctl(fd.get(), TUNSETVNETHDRSZ, &header_size) != 0) {
+        throw_system_error("cannot set the packet header's size of device " + options.name, errno);
+    }
+    constexpr unsigned uso =
+        0x20U | 0x40U;  // TUN_F_USO4 | TUN_F_USO6; linux/if_tun.h has them since Linux 6.2
+    constexpr unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+    if (options.offload) {
+        for (const unsigned mask : {tso | TUN_F_TSO_ECN | uso, tso | TUN_F_TSO_ECN, tso}) {
+            if (::ioctl(fd.get(), TUNSETOFFLOAD, mask) == 0) return;
+        }
+    }
+    if (::ioctl(fd.get(), TUNSETOFFLOAD, 0U) != 0) {
+        throw_system_error("cannot switch the offloads of device " + options.name + " off", errno);
+    }
+}
+
+void set_up(Netlink& netlink, const TunTapOptions& options) {
+    if (options.mac && options.layer == TunTapOptions::Layer::tap)
+        netlink.set_mac(options.name, *options.mac);
+    netlink.set_mtu(options.name, options.mtu);
+    netlink.set_txqueuelen(options.name, options.txqueuelen);
+    for (const auto& address : options.addresses) netlink.add_address(options.name, address);
+    netlink.set_up(options.name);
+}
+
+}  // namespace
+
+std::unique_ptr<Device> open_tuntap(const TunTapOptions& options) {
+    check_name(options);
+    std::unique_ptr<Device> device;
+    in_namespace(options.netns, [&] {
+        Netlink netlink;
+        if (netlink.link(options.name)) throw_name_taken(options);
+        check_addresses(netlink, options);
+        // From here on the device exists as long as its descriptor: an exception deletes it.
+        Descriptor fd = open_descriptor(options);
+        negotiate(fd, options);
+        set_up(netlink, options);
+        const bool is_tap = options.layer == TunTapOptions::Layer::tap;
+        device = std::make_unique<TunTap>(std::move(fd), is_tap ? LinkLayer::ethernet : LinkLayer::none,
+                                          options.name);
+    });
+    return device;
+}
+
+}  // namespace weft

@@ -1,0 +1,43 @@
+// TUN and TAP devices (Documentation/networking/tuntap.rst), with IFF_VNET_HDR so that super-frames and
+// unfinished checksums pass through the switch as they are.
+//
+// What the kernel may hand over is negotiated once: checksums, TSO and USO (Linux 6.2), or as much of it as
+// the kernel knows. Writing is not bound by that: a super-frame may be written to any device, except that
+// kernels before 6.2 refuse UDP's.
+//
+// A TAP yields Ethernet frames, tags included; a TUN yields IP datagrams. A device that was set down reads as
+// drained (the kernel reports EIO only to a writer) and refuses writes as Drop::device_error; a deleted one
+// reads as gone. The send buffer (TUNSETSNDBUF) stays at its default: with a limit the kernel leaves its fast
+// write path.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vswitch/address.h"
+#include "vswitch/device/device.h"
+
+namespace weft {
+
+struct TunTapOptions {
+    enum class Layer : std::uint8_t { tap, tun };
+
+    Layer layer;
+    std::string name;
+    std::optional<std::string> netns;
+    std::uint16_t mtu = 1500;
+    std::optional<MacAddress> mac;  // tap only
+    std::vector<Prefix> addresses;
+    std::uint32_t txqueuelen = 1000;  // the kernel's ring towards us, in packets: full means silent drops
+    bool offload = true;              // let the kernel hand over super-frames and unfinished checksums
+};
+
+// Makes the device in its namespace, sets it up and brings it up. It goes away with the returned object.
+// Throws std::runtime_error that says what was attempted, on which device, and the cure where there is one
+// (name taken, no permission for /dev/net/tun, no such namespace, address in use).
+std::unique_ptr<Device> open_tuntap(const TunTapOptions& options);
+
+}  // namespace weft

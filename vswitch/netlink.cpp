@@ -1,0 +1,212 @@
+#include "vswitch/netlink.h"
+
+#include <algorithm>
+#include <limits>
+#include <stdexcept>
+
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <netlink/addr.h>
+#include <netlink/cache.h>
+#include <netlink/errno.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/nexthop.h>
+#include <netlink/route/route.h>
+#include <netlink/socket.h>
+
+namespace weft {
+
+namespace {
+
+template <auto Release>
+struct Releaser {
+    template <class Object>
+    void operator()(Object* object) const noexcept {
+        Release(object);
+    }
+};
+
+using SocketHandle = std::unique_ptr<nl_sock, Releaser<nl_socket_free>>;
+using LinkHandle = std::unique_ptr<rtnl_link, Releaser<rtnl_link_put>>;
+using NlAddressHandle = std::unique_ptr<nl_addr, Releaser<nl_addr_put>>;
+using AddressHandle = std::unique_ptr<rtnl_addr, Releaser<rtnl_addr_put>>;
+using RouteHandle = std::unique_ptr<rtnl_route, Releaser<rtnl_route_put>>;
+using CacheHandle = std::unique_ptr<nl_cache, Releaser<nl_cache_free>>;
+
+void check(int error, const std::string& attempted) {
+    if (error < 0) throw std::runtime_error("cannot " + attempted + ": " + nl_geterror(error));
+}
+
+template <class Handle>
+Handle owned(typename Handle::pointer object) {
+    if (object == nullptr) throw std::bad_alloc();
+    return Handle{object};
+}
+
+std::uint16_t clamped(std::uint32_t mtu) noexcept {
+    return static_cast<std::uint16_t>(
+        std::min<std::uint32_t>(mtu, std::numeric_limits<std::uint16_t>::max()));
+}
+
+int family(const IpAddress& address) noexcept {
+    return address.is_v6() ? AF_INET6 : AF_INET;
+}
+
+NlAddressHandle to_netlink(const IpAddress& address, unsigned prefix_length) {
+    const auto bytes = address.bytes();
+    auto result = owned<NlAddressHandle>(nl_addr_build(family(address), bytes.data(), bytes.size()));
+    nl_addr_set_prefixlen(result.get(), static_cast<int>(prefix_length));
+    return result;
+}
+
+RouteHandle device_route(const Prefix& to, int interface_index) {
+    auto route = owned<RouteHandle>(rtnl_route_alloc());
+    const auto destination = to_netlink(to.network().address, to.length);
+    check(rtnl_route_set_dst(route.get(), destination.get()),
+          "set a route's destination to " + to.to_string());
+    rtnl_route_set_table(route.get(), RT_TABLE_MAIN);
+    rtnl_route_set_protocol(route.get(), Netlink::route_protocol);
+    rtnl_route_set_scope(route.get(), to.address.is_v6() ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
+    rtnl_nexthop* next_hop = rtnl_route_nh_alloc();
+    if (next_hop == nullptr) throw std::bad_alloc();
+    rtnl_route_nh_set_ifindex(next_hop, interface_index);
+    rtnl_route_add_nexthop(route.get(), next_hop);  // the route owns it now
+    return route;
+}
+
+}  // namespace
+
+struct Netlink::Socket {
+    SocketHandle handle;
+
+    [[nodiscard]] nl_sock* get() const noexcept { return handle.get(); }
+
+    [[nodiscard]] LinkHandle find(int index, const char* name) const {
+        rtnl_link* link = nullptr;
+        const int error = rtnl_link_get_kernel(get(), index, name, &link);
+        if (error == -NLE_OBJ_NOTFOUND || error == -NLE_NODEV) return nullptr;
+        check(error, "look up interface " + (name != nullptr ? std::string{name} : std::to_string(index)));
+        return LinkHandle{link};
+    }
+
+    [[nodiscard]] LinkHandle require(const std::string& name) const {
+        auto link = find(0, name.c_str());
+        if (!link) throw std::runtime_error("no such interface: " + name);
+        return link;
+    }
+
+    template <class Set>
+    void change(const std::string& name, const std::string& attempted, Set&& set) const {
+        const auto link = require(name);
+        const auto changes = owned<LinkHandle>(rtnl_link_alloc());
+        set(changes.get());
+        check(rtnl_link_change(get(), link.get(), changes.get(), 0), attempted + " of " + name);
+    }
+};
+
+Netlink::Netlink() : socket_(std::make_unique<Socket>(owned<SocketHandle>(nl_socket_alloc()))) {
+    check(nl_connect(socket_->get(), NETLINK_ROUTE), "open an rtnetlink socket");
+}
+
+Netlink::~Netlink() = default;
+
+std::optional<Netlink::Link> Netlink::link(const std::string& name) {
+    const auto link = socket_->find(0, name.c_str());
+    if (!link) return std::nullopt;
+    Link result{.index = rtnl_link_get_ifindex(link.get()),
+                .mtu = clamped(rtnl_link_get_mtu(link.get())),
+                .up = (rtnl_link_get_flags(link.get()) & IFF_UP) != 0,
+                .mac = {}};
+    const nl_addr* mac = rtnl_link_get_addr(link.get());
+    if (mac != nullptr && nl_addr_get_len(mac) == result.mac.octets.size()) {
+        const auto* octets = static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(mac));
+        std::copy_n(octets, result.mac.octets.size(), result.mac.octets.begin());
+    }
+    return result;
+}
+
+void Netlink::set_mtu(const std::string& name, std::uint16_t mtu) {
+    socket_->change(name, "set the MTU " + std::to_string(mtu),
+                    [&](rtnl_link* link) { rtnl_link_set_mtu(link, mtu); });
+}
+
+void Netlink::set_mac(const std::string& name, const MacAddress& mac) {
+    const auto address = owned<NlAddressHandle>(nl_addr_build(AF_LLC, mac.octets.data(), mac.octets.size()));
+    socket_->change(name, "set the MAC address " + mac.to_string(),
+                    [&](rtnl_link* link) { rtnl_link_set_addr(link, address.get()); });
+}
+
+void Netlink::set_txqueuelen(const std::string& name, std::uint32_t packets) {
+    socket_->change(name, "set the transmit queue length " + std::to_string(packets),
+                    [&](rtnl_link* link) { rtnl_link_set_txqlen(link, packets); });
+}
+
+void Netlink::set_up(const std::string& name) {
+    socket_->change(name, "set the state 'up'", [](rtnl_link* link) { rtnl_link_set_flags(link, IFF_UP); });
+}
+
+void Netlink::add_address(const std::string& name, const Prefix& address) {
+    const auto link = socket_->require(name);
+    const auto local = to_netlink(address.address, address.length);
+    const auto entry = owned<AddressHandle>(rtnl_addr_alloc());
+    rtnl_addr_set_ifindex(entry.get(), rtnl_link_get_ifindex(link.get()));
+    const std::string attempted = "add the address " + address.to_string() + " to " + name;
+    check(rtnl_addr_set_local(entry.get(), local.get()), attempted);
+    if (address.address.is_v6()) rtnl_addr_set_flags(entry.get(), IFA_F_NODAD);
+    check(rtnl_addr_add(socket_->get(), entry.get(), NLM_F_EXCL), attempted);
+}
+
+std::optional<std::string> Netlink::address_owner(const IpAddress& address) {
+    nl_cache* addresses = nullptr;
+    check(rtnl_addr_alloc_cache(socket_->get(), &addresses), "list the addresses in use");
+    const CacheHandle cache{addresses};
+    const auto wanted = to_netlink(address, address.width());
+    for (nl_object* object = nl_cache_get_first(addresses); object != nullptr;
+         object = nl_cache_get_next(object)) {
+        auto* entry = reinterpret_cast<rtnl_addr*>(object);
+        const nl_addr* local = rtnl_addr_get_local(entry);
+        // nl_addr_cmp compares the prefix lengths too, and an address is taken whatever its length.
+        if (local == nullptr || nl_addr_get_family(local) != family(address)) continue;
+        const auto bytes = address.bytes();
+        const auto* octets = static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(local));
+        if (nl_addr_get_len(local) != bytes.size() || !std::equal(bytes.begin(), bytes.end(), octets))
+            continue;
+        const auto link = socket_->find(rtnl_addr_get_ifindex(entry), nullptr);
+        return link ? rtnl_link_get_name(link.get()) : std::to_string(rtnl_addr_get_ifindex(entry));
+    }
+    return std::nullopt;
+}
+
+void Netlink::add_route(const Prefix& to, const std::string& name) {
+    const auto link = socket_->require(name);
+    const auto route = device_route(to, rtnl_link_get_ifindex(link.get()));
+    check(rtnl_route_add(socket_->get(), route.get(), NLM_F_EXCL),
+          "add the route to " + to.network().to_string() + " through " + name);
+}
+
+void Netlink::remove_route(const Prefix& to, const std::string& name) {
+    const auto link = socket_->require(name);
+    const auto route = device_route(to, rtnl_link_get_ifindex(link.get()));
+    check(rtnl_route_delete(socket_->get(), route.get(), 0),
+          "remove the route to " + to.network().to_string() + " through " + name);
+}
+
+std::optional<std::uint16_t> Netlink::route_mtu(const IpAddress& destination) {
+    const auto address = to_netlink(destination, destination.width());
+    rtnl_route* found = nullptr;
+    if (rtnl_route_lookup(socket_->get(), address.get(), &found) < 0) return std::nullopt;
+    const RouteHandle route{found};
+    std::uint32_t mtu = 0;
+    if (rtnl_route_get_metric(found, RTAX_MTU, &mtu) == 0 && mtu != 0) return clamped(mtu);
+    rtnl_nexthop* next_hop = rtnl_route_nexthop_n(found, 0);
+    if (next_hop == nullptr) return std::nullopt;
+    const auto link = socket_->find(rtnl_route_nh_get_ifindex(next_hop), nullptr);
+    if (!link) return std::nullopt;
+    return clamped(rtnl_link_get_mtu(link.get()));
+}
+
+}  // namespace weft

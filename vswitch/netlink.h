@@ -1,0 +1,59 @@
+// rtnetlink through libnl-3: what weft sets on its devices and asks of the kernel. A Netlink talks to the
+// network namespace that its thread was in when it was made. All methods throw std::runtime_error saying what
+// was attempted, on what, and why it failed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "vswitch/address.h"
+
+namespace weft {
+
+class Netlink {
+  public:
+    // Marks weft's routes ("proto 87" in ip route); unassigned in rtnetlink.h and in iproute2's rt_protos.
+    static constexpr std::uint8_t route_protocol = 87;
+
+    Netlink();
+    ~Netlink();
+    Netlink(const Netlink&) = delete;
+    Netlink& operator=(const Netlink&) = delete;
+
+    struct Link {
+        int index;
+        std::uint16_t mtu;  // 65535 if it is more
+        bool up;
+        MacAddress mac;
+    };
+
+    [[nodiscard]] std::optional<Link> link(const std::string& name);
+
+    void set_mtu(const std::string& name, std::uint16_t mtu);
+    void set_mac(const std::string& name, const MacAddress& mac);
+    void set_txqueuelen(const std::string& name, std::uint32_t packets);
+    void set_up(const std::string& name);
+
+    // "10.20.1.1/24"; an IPv6 address without duplicate address detection. An address that the interface has
+    // already is an error.
+    void add_address(const std::string& name, const Prefix& address);
+
+    // The name of the interface that has `address`, whatever its prefix length; nothing if none has it.
+    [[nodiscard]] std::optional<std::string> address_owner(const IpAddress& address);
+
+    // A route with the kernel's default metric, marked with weft's own protocol number so that it is told
+    // apart. It goes away with its interface.
+    void add_route(const Prefix& to, const std::string& name);
+    void remove_route(const Prefix& to, const std::string& name);
+
+    // MTU of the route by which `destination` is reached (65535 if it is more); nothing if there is none.
+    [[nodiscard]] std::optional<std::uint16_t> route_mtu(const IpAddress& destination);
+
+  private:
+    struct Socket;
+    std::unique_ptr<Socket> socket_;
+};
+
+}  // namespace weft
