@@ -1,0 +1,147 @@
+// Agrees on sessions with peers: handshakes, retransmission, rekeying, giving up. An engine without
+// descriptors, clock or randomness of its own: all that happens is told by calls, all that is to be done
+// comes out of take_actions(). Owned by the control thread. The bytes are drawn in handshake_message.h, the
+// keys explained in session_keys.h.
+//
+//   initiator                                             responder
+//   1. initiation: timestamp, ciphers, inbound SPI  --->  2. known key? newer timestamp than ever from it?
+//   4. Install: sends with it at once               <---  3. response: cipher, inbound SPI; Install: sends
+//   with it
+//                                                            once it has heard from it
+//
+// Lost messages. An initiation is repeated after 1 s, 2 s, then every 4 s, all +-20 %, each time with a new
+// ephemeral key, timestamp, index and SPI, for 90 s; then Retire. The next report that data waits starts
+// anew. A response is never repeated: the next initiation asks for another.
+//
+// Rekeying. The initiator of the latest session makes another 120..130 s after it, the responder after 165 s,
+// if data was sent; either one when the packet counter comes near its limit. The old session stays until the
+// datapath replaces it. A session dies at 180 s: the datapath stops using it, and here Retire follows, unless
+// a handshake is under way.
+//
+// Both at once. If each side has sent an initiation, the one of the larger public key goes on: its owner does
+// not answer while its own is fresh (not yet due for repetition, one of the first three), but takes note of
+// where the peer is. The other side answers and puts its own effort off by a second; it is over when the
+// report says that the peer was heard. After three initiations in vain the larger key gives way as well: its
+// way to the peer or its clock may be the wrong one. A side that has just answered waits a second too before
+// it starts a handshake of its own.
+//
+// Replays. A peer's initiations carry strictly increasing timestamps. They live in memory: a recorded
+// initiation can be replayed to a responder that has restarted since, and yields a session in which nobody
+// ever speaks. A peer whose clock was set back is refused until it has caught up, or this side restarts.
+//
+// Limits. One initiation in 20 ms is accepted from a peer. Work per event is logarithmic in the number of
+// peers that have a session or a handshake; a peer without either costs nothing.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "crypto/key.h"
+#include "crypto/sa.h"
+#include "overlay/random.h"
+#include "vswitch/address.h"
+#include "vswitch/drop.h"
+#include "vswitch/id.h"
+
+namespace weft {
+
+// One agreed session: a pair of SAs, made together, replaced together.
+struct Session {
+    std::uint32_t id = 0;  // local; told apart from the peer's other sessions
+    SaKeys outbound;
+    SaKeys inbound;
+    bool initiator = false;  // the initiator sends with it at once; the responder once it has heard from it
+    Instant established;
+};
+
+// What the packet path tells about a peer, once a tick at most and only when there is something to tell.
+struct PeerActivity {
+    bool session_wanted = false;  // a packet waits and there is no usable outbound SA
+    bool sent = false;            // data was sent since the last report
+    bool heard = false;           // something authentic was received since the last report
+    bool silent = false;          // data was sent, and nothing authentic came back for too long (liveness.h)
+    std::uint64_t packets_sent = 0;  // with the current outbound SA
+};
+
+struct HandshakerOptions {
+    // Offered in this order, and accepted in the initiator's order. One to eight.
+    std::vector<Cipher> ciphers = {Cipher::aes_128_gcm, Cipher::chacha20_poly1305, Cipher::aes_256_gcm};
+};
+
+class Handshaker {
+  public:
+    struct PeerOptions {
+        PublicKey public_key;
+        PresharedKey preshared_key;  // all zero: none
+        std::optional<Endpoint> endpoint;
+    };
+
+    struct Send {
+        PeerId peer;
+        Endpoint to;
+        std::vector<std::uint8_t> datagram;
+    };
+
+    struct Install {
+        PeerId peer;
+        Session session;
+        Endpoint endpoint;  // where the peer's message came from
+    };
+
+    struct Retire {  // the peer is gone, or given up
+        PeerId peer;
+    };
+
+    using Action = std::variant<Send, Install, Retire>;
+
+    using WallTime = std::chrono::system_clock::time_point;
+
+    // Throws std::runtime_error if OpenSSL lacks an algorithm or the options are void.
+    Handshaker(const PrivateKey& identity, Random& random, HandshakerOptions options = {});
+    ~Handshaker();
+    Handshaker(Handshaker&&) noexcept;
+    Handshaker& operator=(Handshaker&&) noexcept;
+
+    // Throws std::runtime_error if the public key is unusable, this node's own, or another peer's. A peer
+    // that is known is replaced; under the same key, replays stay known.
+    void add_peer(PeerId peer, PeerOptions options);
+    void remove_peer(PeerId peer);
+    void set_endpoint(PeerId peer, const Endpoint& endpoint);
+
+    // A control datagram (it begins with four zero bytes) arrived. A Drop says under which name to count it;
+    // never throws, allocates only within bounds.
+    std::optional<Drop> receive(std::span<const std::uint8_t> datagram, const Endpoint& from, Instant now,
+                                WallTime wall) noexcept;
+
+    void report(PeerId peer, const PeerActivity& activity, Instant now, WallTime wall);
+
+    // Starts a handshake unless one is under way. Without an endpoint nothing happens.
+    void initiate(PeerId peer, Instant now, WallTime wall);
+
+    // Retransmissions, rekeys, giving up. To be called at next_deadline() or later.
+    void tick(Instant now, WallTime wall);
+    [[nodiscard]] std::optional<Instant> next_deadline() const;
+
+    // Everything that the calls so far want done, in order; empties the list.
+    [[nodiscard]] std::vector<Action> take_actions();
+
+    struct Status {
+        std::optional<Instant> last_handshake;
+        bool in_progress = false;
+        std::uint64_t completed = 0;  // handshakes
+    };
+
+    [[nodiscard]] Status status(PeerId peer) const;
+
+  private:
+    class Engine;
+    std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace weft

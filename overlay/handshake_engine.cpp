@@ -1,0 +1,236 @@
+#include "overlay/handshake_engine.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <stdexcept>
+#include <utility>
+
+namespace weft {
+
+using Timing = HandshakeTiming;
+
+Handshaker::Engine::Engine(const PrivateKey& identity, Random& random, HandshakerOptions options)
+    : identity_(identity),
+      own_mac1_(mac1_key(identity_.public_key())),
+      random_(&random),
+      options_(std::move(options)) {
+    if (options_.ciphers.empty() || options_.ciphers.size() > max_offered_ciphers) {
+        throw std::runtime_error(
+            "starting handshakes: the list of ciphers has to name between one and eight");
+    }
+    // Whatever OpenSSL lacks is to be found missing now, not when a datagram arrives.
+    (void)Aead{Cipher::chacha20_poly1305, Secret<32>{}.bytes(), Aead::Direction::seal};
+}
+
+HandshakePeer* Handshaker::Engine::find(PeerId id) {
+    const auto found = peers_.find(id);
+    return found == peers_.end() ? nullptr : &found->second;
+}
+
+void Handshaker::Engine::add_peer(PeerId id, PeerOptions options) {
+    const auto name = options.public_key.to_string();
+    if (options.public_key == identity_.public_key()) {
+        throw std::runtime_error("adding peer " + name +
+                                 ": this is the node's own public key; give the peer's");
+    }
+    const auto holder = by_key_.find(options.public_key);
+    if (holder != by_key_.end() && holder->second->id != id) {
+        throw std::runtime_error("adding peer " + name +
+                                 ": another peer has this public key; each needs its own");
+    }
+    auto remote = NoiseRemote::make(identity_, options.public_key, options.preshared_key);
+    if (!remote)
+        throw std::runtime_error("adding peer " + name + ": no usable X25519 key; make one with weft genkey");
+
+    Timestamp newest_timestamp;
+    if (holder != by_key_.end()) newest_timestamp = holder->second->newest_timestamp;
+    remove_peer(id);
+    auto& peer = peers_[id];
+    peer.id = id;
+    peer.remote = std::move(*remote);
+    peer.mac1 = mac1_key(options.public_key);
+    peer.endpoint = options.endpoint;
+    peer.newest_timestamp = newest_timestamp;
+    by_key_.emplace(options.public_key, &peer);
+}
+
+void Handshaker::Engine::remove_peer(PeerId id) {
+    auto* const peer = find(id);
+    if (peer == nullptr) return;
+    end_effort(*peer);
+    for (const auto spi : peer->inbound_spis) spis_.release(spi);
+    peer->session.reset();
+    schedule(*peer);
+    by_key_.erase(peer->remote.static_key);
+    peers_.erase(id);
+}
+
+void Handshaker::Engine::set_endpoint(PeerId id, const Endpoint& endpoint) {
+    if (auto* const peer = find(id)) peer->endpoint = endpoint;
+}
+
+void Handshaker::Engine::initiate(PeerId id, Instant now, WallTime wall) {
+    auto* const peer = find(id);
+    if (peer == nullptr || peer->effort || !peer->endpoint) return;
+    start_effort(*peer, now, wall);
+    schedule(*peer);
+}
+
+void Handshaker::Engine::report(PeerId id, const PeerActivity& activity, Instant now, WallTime wall) {
+    auto* const peer = find(id);
+    if (peer == nullptr) return;
+    if (peer->effort && peer->effort->gave_way && activity.heard && !activity.session_wanted) {
+        end_effort(*peer);
+        schedule(*peer);
+    }
+    if (wants_session(*peer, activity, now)) initiate(id, now, wall);
+    if (peer->session && activity.sent) peer->session->sent = true;
+}
+
+bool Handshaker::Engine::wants_session(const HandshakePeer& peer, const PeerActivity& activity, Instant now) {
+    if (!peer.session) return activity.session_wanted || activity.sent;
+    const auto age = now - peer.session->established;
+    if (activity.session_wanted) return !peer.session->initiator || age >= Timing::report_lag;
+    if (activity.sent && now >= peer.session->rekey_from) return true;
+    if (activity.packets_sent >= Timing::rekey_packets && age >= Timing::report_lag) return true;
+    return activity.silent && peer.session->sent && age >= Timing::longest_retry;
+}
+
+void Handshaker::Engine::tick(Instant now, WallTime wall) {
+    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+        auto& peer = peers_.at(deadlines_.begin()->second);
+        on_deadline(peer, now, wall);
+        schedule(peer);
+    }
+}
+
+void Handshaker::Engine::on_deadline(HandshakePeer& peer, Instant now, WallTime wall) {
+    if (peer.effort && now < peer.effort->since + Timing::give_up_after) {
+        send_attempt(peer, now, wall);
+        return;
+    }
+    end_effort(peer);
+    retire(peer);
+}
+
+void Handshaker::Engine::start_effort(HandshakePeer& peer, Instant now, WallTime wall) {
+    peer.effort.emplace();
+    peer.effort->since = now;
+    if (peer.answered_within(Timing::first_retry, now)) {
+        give_way(peer, now);
+    } else {
+        send_attempt(peer, now, wall);
+    }
+}
+
+void Handshaker::Engine::send_attempt(HandshakePeer& peer, Instant now, WallTime wall) {
+    auto& effort = peer.current_effort();
+    drop_attempt(peer);
+    const InitiationPayload payload{next_timestamp(wall), options_.ciphers, spis_.take(*random_)};
+    const auto bytes = payload.serialize();
+    const auto index = indices_.take(*random_);
+    auto builder = ControlBuilder::initiation(index, noise_message_1_overhead + bytes.size());
+    effort.attempt.emplace(Attempt{index, payload.spi,
+                                   NoiseInitiator{handshake_pattern, handshake_prologue(builder.header()),
+                                                  identity_, peer.remote, ephemeral()}});
+    by_index_.emplace(index, &peer);
+    // A static key of low order was refused when the peer was added, so this cannot fail.
+    if (!effort.attempt->noise.write_message(bytes, builder.noise())) std::abort();
+    actions_.emplace_back(Send{peer.id, peer.known_endpoint(), std::move(builder).finish(peer.mac1)});
+
+    effort.gave_way = false;
+    ++effort.attempts;
+    effort.retry_at = std::min(now + jittered(Timing::retry_interval(effort.attempts)),
+                               effort.since + Timing::give_up_after);
+}
+
+// The peer's handshake goes first. The side of the smaller key keeps its attempt, which may be answered yet;
+// the other drops it: if both were answered crosswise, each side would take another session for the latest.
+void Handshaker::Engine::give_way(HandshakePeer& peer, Instant now) {
+    if (identity_.public_key() > peer.remote.static_key) drop_attempt(peer);
+    auto& effort = peer.current_effort();
+    effort.since = now;
+    effort.attempts = 0;
+    effort.retry_at = now + jittered(Timing::first_retry);
+    effort.gave_way = true;
+}
+
+void Handshaker::Engine::drop_attempt(HandshakePeer& peer) {
+    auto& attempt = peer.current_effort().attempt;
+    if (!attempt) return;
+    by_index_.erase(attempt->index);
+    indices_.release(attempt->index);
+    spis_.release(attempt->spi);
+    attempt.reset();
+}
+
+void Handshaker::Engine::end_effort(HandshakePeer& peer) {
+    if (!peer.effort) return;
+    drop_attempt(peer);
+    peer.effort.reset();
+}
+
+void Handshaker::Engine::install(HandshakePeer& peer, SaKeys outbound, SaKeys inbound, bool initiator,
+                                 Instant now) {
+    auto& spis = peer.inbound_spis;
+    spis_.release(spis.back());
+    std::ranges::move_backward(spis.begin(), spis.end() - 1, spis.end());
+    spis.front() = inbound.spi;
+    peer.session = LatestSession{
+        .established = now,
+        .rekey_from = now + (initiator ? Timing::rekey_initiator_after + random_part(Timing::rekey_jitter)
+                                       : Timing::rekey_responder_after),
+        .initiator = initiator};
+    peer.status.last_handshake = now;
+    ++peer.status.completed;
+    actions_.emplace_back(Install{peer.id,
+                                  Session{.id = next_session_id_++,
+                                          .outbound = std::move(outbound),
+                                          .inbound = std::move(inbound),
+                                          .initiator = initiator,
+                                          .established = now},
+                                  peer.known_endpoint()});
+}
+
+void Handshaker::Engine::retire(HandshakePeer& peer) {
+    for (auto& spi : peer.inbound_spis) spis_.release(std::exchange(spi, 0));
+    peer.session.reset();
+    actions_.emplace_back(Retire{peer.id});
+}
+
+// Strictly increasing, even while the wall clock stands still or is set back.
+Timestamp Handshaker::Engine::next_timestamp(WallTime wall) {
+    last_timestamp_ = std::max(wall, last_timestamp_ + WallTime::duration{1});
+    return Timestamp::at(last_timestamp_);
+}
+
+Duration Handshaker::Engine::random_part(Duration most) {
+    std::array<std::uint8_t, 2> bytes{};
+    random_->fill(bytes);
+    return most * (bytes[0] << 8U | bytes[1]) / 0xFFFF;
+}
+
+Secret<32> Handshaker::Engine::ephemeral() {
+    Secret<32> key;
+    random_->fill(key.writable());
+    return key;
+}
+
+void Handshaker::Engine::schedule(HandshakePeer& peer) {
+    const auto next = peer.next_deadline();
+    if (next == peer.deadline) return;
+    if (peer.deadline) deadlines_.erase({*peer.deadline, peer.id});
+    if (next) deadlines_.emplace(*next, peer.id);
+    peer.deadline = next;
+}
+
+Handshaker::Status Handshaker::Engine::status(PeerId id) const {
+    const auto found = peers_.find(id);
+    if (found == peers_.end()) return {};
+    auto status = found->second.status;
+    status.in_progress = found->second.effort.has_value();
+    return status;
+}
+
+}  // namespace weft

@@ -1,0 +1,218 @@
+#include "overlay/handshake_message.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "crypto/noise.h"
+#include "vswitch/wire.h"
+
+namespace weft {
+
+namespace {
+
+constexpr std::uint8_t protocol_version = 1;
+constexpr std::size_t mac_size = 16;
+constexpr std::string_view mac1_label = "weft mac1 v1";
+constexpr std::string_view prologue_label = "weft v1 handshake";
+
+struct InitiationHeader {
+    be32 marker;
+    std::uint8_t type = 0;
+    std::uint8_t version = 0;
+    be16 extension_size;
+    be32 sender;
+};
+
+struct ResponseHeader {
+    InitiationHeader common;
+    be32 receiver;
+};
+
+static_assert(sizeof(InitiationHeader) == 12 && sizeof(ResponseHeader) == 16);
+
+constexpr std::size_t initiation_payload_size(std::size_t ciphers) {
+    return 12 + 1 + ciphers + 1 + 4;
+}
+
+// What a Noise message of each type can measure.
+struct SizeRange {
+    std::size_t least;
+    std::size_t most;
+};
+
+constexpr SizeRange noise_sizes(ControlType type) {
+    if (type == ControlType::initiation) {
+        return {noise_message_1_overhead + initiation_payload_size(1),
+                noise_message_1_overhead + initiation_payload_size(max_offered_ciphers)};
+    }
+    return {noise_message_2_overhead + ResponsePayload::size,
+            noise_message_2_overhead + ResponsePayload::size};
+}
+
+ByteView view(std::string_view text) noexcept {
+    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+std::optional<Cipher> known_cipher(std::uint8_t value) noexcept {
+    switch (static_cast<Cipher>(value)) {
+        case Cipher::aes_128_gcm:
+        case Cipher::aes_256_gcm:
+        case Cipher::chacha20_poly1305:
+            return static_cast<Cipher>(value);
+    }
+    return std::nullopt;
+}
+
+std::uint32_t load32(ByteView bytes) noexcept {
+    be32 value;
+    std::memcpy(&value, bytes.data(), sizeof value);
+    return value;
+}
+
+void store32(std::span<std::uint8_t> bytes, std::uint32_t value) noexcept {
+    const be32 wire{value};
+    std::memcpy(bytes.data(), &wire, sizeof wire);
+}
+
+std::array<std::uint8_t, mac_size> compute_mac1(const Mac1Key& key, ByteView bytes) noexcept {
+    std::array<std::uint8_t, mac_size> tag{};
+    blake2s_mac(key, bytes, tag);
+    return tag;
+}
+
+}  // namespace
+
+Mac1Key mac1_key(const PublicKey& recipient) noexcept {
+    Mac1Key key{};
+    blake2s({view(mac1_label), recipient.bytes}, key);
+    return key;
+}
+
+std::optional<ControlFrame> ControlFrame::parse(ByteView datagram) noexcept {
+    InitiationHeader header;
+    if (datagram.size() < sizeof header) return std::nullopt;
+    std::memcpy(&header, datagram.data(), sizeof header);
+    const auto type = static_cast<ControlType>(header.type);
+    if (type != ControlType::initiation && type != ControlType::response) return std::nullopt;
+    if (header.marker.value() != 0 || header.version != protocol_version ||
+        header.extension_size.value() != 0)
+        return std::nullopt;
+
+    const auto header_size =
+        type == ControlType::initiation ? sizeof(InitiationHeader) : sizeof(ResponseHeader);
+    const auto sizes = noise_sizes(type);
+    const auto around = header_size + 2 * mac_size;
+    if (datagram.size() < around + sizes.least || datagram.size() > around + sizes.most) return std::nullopt;
+
+    const auto maced = datagram.first(datagram.size() - 2 * mac_size);
+    const auto mac2 = datagram.last(mac_size);
+    if (std::ranges::any_of(mac2, [](std::uint8_t byte) { return byte != 0; })) return std::nullopt;
+    return ControlFrame{.type = type,
+                        .sender = header.sender,
+                        .receiver = type == ControlType::response ? load32(datagram.subspan(12)) : 0,
+                        .header = datagram.first(header_size),
+                        .noise = maced.subspan(header_size),
+                        .maced = maced,
+                        .mac1 = datagram.subspan(maced.size(), mac_size)};
+}
+
+bool ControlFrame::is_for(const Mac1Key& key) const noexcept {
+    return equal_in_constant_time(compute_mac1(key, maced), mac1);
+}
+
+ControlBuilder::ControlBuilder(ControlType type, std::size_t header_size, std::uint32_t sender,
+                               std::size_t noise_size)
+    : header_size_(header_size), bytes_(header_size + noise_size + 2 * mac_size) {
+    const InitiationHeader header{.marker = 0,
+                                  .type = static_cast<std::uint8_t>(type),
+                                  .version = protocol_version,
+                                  .extension_size = 0,
+                                  .sender = sender};
+    std::memcpy(bytes_.data(), &header, sizeof header);
+}
+
+ControlBuilder ControlBuilder::initiation(std::uint32_t sender, std::size_t noise_size) {
+    return {ControlType::initiation, sizeof(InitiationHeader), sender, noise_size};
+}
+
+ControlBuilder ControlBuilder::response(std::uint32_t sender, std::uint32_t receiver,
+                                        std::size_t noise_size) {
+    ControlBuilder builder{ControlType::response, sizeof(ResponseHeader), sender, noise_size};
+    store32(std::span{builder.bytes_}.subspan(sizeof(InitiationHeader)), receiver);
+    return builder;
+}
+
+std::span<std::uint8_t> ControlBuilder::noise() noexcept {
+    return std::span{bytes_}.subspan(header_size_, bytes_.size() - header_size_ - 2 * mac_size);
+}
+
+std::vector<std::uint8_t> ControlBuilder::finish(const Mac1Key& recipient) && {
+    const auto maced = bytes_.size() - 2 * mac_size;
+    const auto mac1 = compute_mac1(recipient, ByteView{bytes_}.first(maced));
+    std::ranges::copy(mac1, std::span{bytes_}.subspan(maced).begin());
+    return std::move(bytes_);
+}
+
+std::vector<std::uint8_t> handshake_prologue(ByteView initiation_header) {
+    const auto label = view(prologue_label);
+    std::vector<std::uint8_t> prologue(label.size() + initiation_header.size());
+    std::ranges::copy(initiation_header, std::ranges::copy(label, prologue.begin()).out);
+    return prologue;
+}
+
+Timestamp Timestamp::at(std::chrono::system_clock::time_point wall) noexcept {
+    using namespace std::chrono;
+    const auto whole = floor<seconds>(wall);
+    const auto label =
+        (std::uint64_t{1} << 62U) + 10 + static_cast<std::uint64_t>(whole.time_since_epoch().count());
+    const be64 wire_seconds{label};
+    const be32 wire_nanoseconds{static_cast<std::uint32_t>(duration_cast<nanoseconds>(wall - whole).count())};
+    Timestamp stamp;
+    std::memcpy(stamp.bytes.data(), &wire_seconds, 8);
+    std::memcpy(stamp.bytes.data() + 8, &wire_nanoseconds, 4);
+    return stamp;
+}
+
+std::optional<InitiationPayload> InitiationPayload::parse(ByteView bytes) {
+    InitiationPayload payload;
+    if (bytes.size() < initiation_payload_size(1)) return std::nullopt;
+    std::ranges::copy(bytes.first(12), payload.timestamp.bytes.begin());
+    const std::size_t count = bytes[12];
+    if (count == 0 || count > max_offered_ciphers || bytes.size() != initiation_payload_size(count)) {
+        return std::nullopt;
+    }
+    for (const auto value : bytes.subspan(13, count)) {
+        if (const auto cipher = known_cipher(value)) payload.ciphers.push_back(*cipher);
+    }
+    const auto spis = bytes.subspan(13 + count);
+    payload.spi = load32(spis.subspan(1));
+    if (spis[0] != 1 || payload.spi < min_spi) return std::nullopt;
+    return payload;
+}
+
+std::vector<std::uint8_t> InitiationPayload::serialize() const {
+    std::vector<std::uint8_t> bytes{timestamp.bytes.begin(), timestamp.bytes.end()};
+    bytes.push_back(static_cast<std::uint8_t>(ciphers.size()));
+    for (const auto cipher : ciphers) bytes.push_back(static_cast<std::uint8_t>(cipher));
+    bytes.push_back(1);
+    bytes.resize(bytes.size() + 4);
+    store32(std::span{bytes}.last(4), spi);
+    return bytes;
+}
+
+std::optional<ResponsePayload> ResponsePayload::parse(std::span<const std::uint8_t, size> bytes) noexcept {
+    const auto cipher = known_cipher(bytes[0]);
+    const auto spi = load32(bytes.subspan<2, 4>());
+    if (!cipher || bytes[1] != 1 || spi < min_spi) return std::nullopt;
+    return ResponsePayload{*cipher, spi};
+}
+
+std::array<std::uint8_t, ResponsePayload::size> ResponsePayload::serialize() const noexcept {
+    std::array<std::uint8_t, size> bytes{static_cast<std::uint8_t>(cipher), 1};
+    store32(std::span{bytes}.last(4), spi);
+    return bytes;
+}
+
+}  // namespace weft
