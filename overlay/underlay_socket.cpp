@@ -1,0 +1,129 @@
+#include "overlay/underlay_socket.h"
+
+#include <cerrno>
+#include <random>
+#include <stdexcept>
+
+#include "overlay/socket_address.h"
+
+namespace weft {
+
+namespace {
+
+template <class Value>
+int set_option(const Descriptor& fd, int level, int option, const Value& value) noexcept {
+    return ::setsockopt(fd.get(), level, option, &value, sizeof(value));
+}
+
+Descriptor open_udp(const Endpoint& local, const std::optional<std::string>& device) {
+    const bool is_v6 = local.address.is_v6();
+    Descriptor fd{::socket(is_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    if (!fd) {
+        const int error = errno;
+        throw_system_error(
+            "cannot open a UDP socket for " + local.to_string(), error,
+            is_v6 && error == EAFNOSUPPORT ? "this kernel has no IPv6: use an IPv4 address" : "");
+    }
+    if (device && ::setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, device->c_str(),
+                               static_cast<socklen_t>(device->size())) != 0) {
+        const int error = errno;
+        throw_system_error("cannot bind the underlay to device " + *device, error,
+                           error == ENODEV ? "correct [underlay] device, or create it first" : "");
+    }
+    return fd;
+}
+
+// More than net.core.[rw]mem_max takes CAP_NET_ADMIN; less is no failure.
+void size_buffers(const Descriptor& fd, int receive, int send) noexcept {
+    if (set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, receive) != 0)
+        set_option(fd, SOL_SOCKET, SO_RCVBUF, receive);
+    if (set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, send) != 0) set_option(fd, SOL_SOCKET, SO_SNDBUF, send);
+}
+
+void configure(const Descriptor& fd, const Endpoint& local) {
+    constexpr int fragment_v4 = IP_PMTUDISC_DONT;
+    constexpr int fragment_v6 = IPV6_PMTUDISC_DONT;
+    const int v6_only = local.address.is_unspecified() ? 0 : 1;
+    bool ok = set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, fragment_v4) == 0;
+    if (local.address.is_v6()) {
+        ok = ok && set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, fragment_v6) == 0 &&
+             set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6_only) == 0;
+    }
+    if (!ok) throw_system_error("cannot set the options of the UDP socket for " + local.to_string(), errno);
+}
+
+bool bind_to(const Descriptor& fd, const Endpoint& local) noexcept {
+    SocketAddress address{};
+    const socklen_t length = to_socket_address(local, local.address.is_v6() ? AF_INET6 : AF_INET, address);
+    return ::bind(fd.get(), &address.any, length) == 0;
+}
+
+std::string cure_for_binding(int error, const Endpoint& local) {
+    const std::string port = std::to_string(local.port);
+    switch (error) {
+        case EADDRINUSE:
+            return "stop the program that has it (ss -ulpn 'sport = :" + port +
+                   "' shows it), or choose another port";
+        case EADDRNOTAVAIL:
+            return "no interface of this host has " + local.address.to_string() +
+                   ": correct the address (ip addr)";
+        case EACCES:
+            return "run as root or with CAP_NET_BIND_SERVICE, or choose a port from 1024 on";
+        default:
+            return {};
+    }
+}
+
+UnderlaySocket finish(Descriptor fd, const Endpoint& local) {
+    SocketAddress bound{};
+    socklen_t length = sizeof(bound);
+    if (::getsockname(fd.get(), &bound.any, &length) != 0) {
+        throw_system_error("cannot ask for the port of the UDP socket for " + local.to_string(), errno);
+    }
+    const bool is_v6 = local.address.is_v6();
+    return {.fd = std::move(fd),
+            .family = is_v6 ? AF_INET6 : AF_INET,
+            .speaks_v4 = !is_v6 || local.address.is_unspecified(),
+            .port = to_endpoint(bound).port};
+}
+
+}  // namespace
+
+UnderlaySocket open_underlay_socket(const Endpoint& local, const std::optional<std::string>& device,
+                                    const std::string& purpose) {
+    Descriptor fd = open_udp(local, device);
+    configure(fd, local);
+    constexpr int buffer_size = 4 << 20;
+    size_buffers(fd, buffer_size, buffer_size);
+    if (!bind_to(fd, local)) {
+        const int error = errno;
+        throw_system_error("cannot bind the " + purpose + " socket to " + local.to_string(), error,
+                           cure_for_binding(error, local));
+    }
+    return finish(std::move(fd), local);
+}
+
+UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device) {
+    constexpr std::uint16_t first_port = 49152;
+    constexpr std::uint32_t ports = 65536 - first_port;
+    const std::uint32_t start = std::random_device{}() % ports;
+    const Endpoint any_port{.address = address, .port = 0};
+    Descriptor fd = open_udp(any_port, device);
+    configure(fd, any_port);
+    // Nobody reads from it: what arrives there shall not be kept.
+    size_buffers(fd, 0, 4 << 20);
+    for (std::uint32_t i = 0; i < ports; ++i) {
+        const Endpoint local{.address = address,
+                             .port = static_cast<std::uint16_t>(first_port + (start + i) % ports)};
+        if (bind_to(fd, local)) return finish(std::move(fd), local);
+        if (errno != EADDRINUSE) {
+            const int error = errno;
+            throw_system_error("cannot bind a VXLAN sending socket to " + local.to_string(), error,
+                               cure_for_binding(error, local));
+        }
+    }
+    throw std::runtime_error("cannot bind a VXLAN sending socket: all UDP ports of " + address.to_string() +
+                             " from 49152 on are in use");
+}
+
+}  // namespace weft
