@@ -1,0 +1,480 @@
+#include "overlay/datapath.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "crypto/esp.h"
+#include "overlay/tunnel.h"
+#include "overlay/vxlan.h"
+#include "vswitch/gso.h"
+#include "vswitch/headers.h"
+#include "vswitch/vlan.h"
+
+namespace weft {
+
+Datapath::Datapath(PacketPool& pool) : pool_(pool) {
+    underlay_outbox_.reserve(4 * max_batch);
+    events_.reserve(max_events);
+    segments_.reserve(max_batch);
+    leg_frames_.reserve(max_batch);
+    unresolved_.reserve(max_batch);
+}
+
+// ---- Out: from a local port
+// ------------------------------------------------------------------------------------------
+
+// 1. A device's frames enter its bridge, a TUN's datagrams the router.
+void Datapath::from_port(PortId in, std::span<Packet> batch, Instant now) noexcept {
+    now_ = now;
+    Port& port = topology_.port(in);
+    for (Packet& packet : batch) {
+        port.traffic.rx_packets += 1;
+        port.traffic.rx_bytes += packet.size();
+        switch (port.kind) {
+            case Port::Kind::frame_device:
+                bridge_frame(topology_.bridge(port.bridge), in, std::move(packet));
+                break;
+            case Port::Kind::datagram_device:
+                route_datagram(in, std::move(packet));
+                break;
+            default:
+                port.drops.add(Drop::no_route);
+        }
+        packet = Packet{};
+    }
+}
+
+// 2. Bridging: which VLAN, what is it, where does it go?
+void Datapath::bridge_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) noexcept {
+    const BridgeMember* member = slot.bridge.member(in);
+    if (member == nullptr) return count(in, Drop::no_member);
+    if (!pop_vlan_tag(frame)) return count(in, Drop::truncated);
+    const auto vlan = member->vlans.admit(frame);
+    if (!vlan) return count(in, vlan.error());
+    const auto what = classify_frame(frame.bytes(), *vlan);
+    if (!what) return count(in, what.error());
+
+    const Verdict verdict = slot.bridge.forward(what->flow, in, now_);
+    switch (verdict.action) {
+        case Verdict::Action::drop:
+            return count(in, verdict.reason);
+        case Verdict::Action::forward:
+            return deliver_frame(slot, in, verdict.out, std::move(frame), *what);
+        case Verdict::Action::flood:
+            return flood(slot, in, std::move(frame), *what);
+    }
+}
+
+// A copy for every member but the last one, which gets the frame itself (head-end replication, as to
+// tunnels).
+void Datapath::flood(Topology::BridgeSlot& slot, PortId in, Packet frame, const Classified& what) noexcept {
+    PortId last = no_port;
+    for (const BridgeMember& member : slot.bridge.members()) {
+        if (!slot.bridge.floods_to(member, in, what.flow.vlan)) continue;
+        if (last != no_port) {
+            Packet copy = frame.clone();
+            if (!copy) return count(in, Drop::no_buffer);
+            deliver_frame(slot, in, last, std::move(copy), what);
+        }
+        last = member.port;
+    }
+    if (last == no_port) return count(in, Drop::no_member);
+    deliver_frame(slot, in, last, std::move(frame), what);
+}
+
+void Datapath::deliver_frame(Topology::BridgeSlot& slot, PortId in, PortId out, Packet frame,
+                             const Classified& what) noexcept {
+    Port& port = topology_.port(out);
+    switch (port.kind) {
+        case Port::Kind::frame_device:
+            slot.bridge.member(out)->vlans.emit(frame);
+            return to_outbox(port, std::move(frame));
+        case Port::Kind::tunnel:
+            return frame_to_peer(slot, in, port, std::move(frame), what);
+        case Port::Kind::leg:
+            return frame_to_leg(slot, in, port, std::move(frame), what);
+        default:
+            return count(in, Drop::no_member);
+    }
+}
+
+// 3. Routing: what is it, where does it go, or what does ICMP say about it?
+void Datapath::route_datagram(PortId in, Packet datagram) noexcept {
+    const auto what = classify_datagram(datagram.bytes());
+    if (!what) return count(in, what.error());
+    const RouteVerdict verdict = topology_.router().route(datagram, *what, in, now_);
+    if (verdict.reason) count(in, *verdict.reason);
+    deliver_datagram(in, verdict, std::move(datagram));
+}
+
+void Datapath::deliver_datagram(PortId in, const RouteVerdict& verdict, Packet datagram) noexcept {
+    if (verdict.action == RouteVerdict::Action::drop) return;
+    if (verdict.action == RouteVerdict::Action::fragment) {
+        if (const auto cut = fragment_ipv4(std::move(datagram), verdict.mtu, fragments_); !cut)
+            return count(in, cut.error());
+        RouteVerdict forward = verdict;
+        forward.action = RouteVerdict::Action::forward;
+        for (Packet& fragment : fragments_) deliver_datagram(in, forward, std::move(fragment));
+        return fragments_.clear();
+    }
+    Port& port = topology_.port(verdict.out);
+    switch (port.kind) {
+        case Port::Kind::datagram_device:
+            return to_outbox(port, std::move(datagram));
+        case Port::Kind::tunnel:
+            return datagram_to_peer(in, port, std::move(datagram));
+        case Port::Kind::leg:
+            return datagram_to_leg(in, port, verdict.next_hop, std::move(datagram));
+        default:
+            return count(in, Drop::no_route);
+    }
+}
+
+// 4. Between bridge and router: a frame for the leg goes up, a datagram out of the leg comes down as a frame.
+void Datapath::frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Packet frame,
+                            const Classified& what) noexcept {
+    if (what.flow.vlan != untagged) return count(in, Drop::vlan_not_allowed);
+    leg.traffic.rx_packets += 1;
+    leg.traffic.rx_bytes += frame.size();
+    const auto received = leg.gateway->receive(frame, what, now_, leg_frames_);
+    switch (received.action) {
+        case Gateway::Received::Action::drop:
+            leg.drops.add(received.reason);
+            break;
+        case Gateway::Received::Action::consumed:
+            break;
+        case Gateway::Received::Action::route:
+            route_datagram(leg.id, std::move(frame));
+            break;
+        case Gateway::Received::Action::answer:
+            leg.traffic.tx_packets += 1;
+            leg.traffic.tx_bytes += frame.size();
+            bridge_frame(slot, leg.id, std::move(frame));
+            break;
+    }
+    frames_from_leg(leg, leg_frames_);
+}
+
+void Datapath::datagram_to_leg(PortId in, Port& leg, const IpAddress& next_hop, Packet datagram) noexcept {
+    const auto sent = leg.gateway->send(std::move(datagram), next_hop, now_, leg_frames_);
+    if (!sent) count(in, sent.error());
+    frames_from_leg(leg, leg_frames_);
+}
+
+void Datapath::frames_from_leg(Port& leg, std::vector<Packet>& frames) noexcept {
+    if (frames.empty()) return;
+    // Bridging a frame may lead to another leg, which uses the same scratch vector: take it first.
+    std::vector<Packet> taken;
+    taken.swap(frames);
+    for (Packet& frame : taken) {
+        leg.traffic.tx_packets += 1;
+        leg.traffic.tx_bytes += frame.size();
+        bridge_frame(topology_.bridge(leg.bridge), leg.id, std::move(frame));
+    }
+    taken.clear();
+    if (frames.empty()) frames.swap(taken);
+}
+
+// 5. Towards a peer: segment, encapsulate, seal.
+void Datapath::frame_to_peer(const Topology::BridgeSlot& slot, PortId in, Port& tunnel, Packet frame,
+                             const Classified& what) noexcept {
+    Peer* peer = topology_.peers().find(tunnel.peer);
+    const std::uint32_t flow_hash = hash(what.flow);
+    const std::uint16_t vlan_tci = frame.vlan_tci();
+    if (const auto cut = segment(std::move(frame), sizeof(EthernetHeader), segments_); !cut)
+        return count(in, cut.error());
+    for (Packet& segment : segments_) {
+        segment.vlan_tci() = vlan_tci;
+        push_vlan_tag(segment);
+        tunnel.traffic.tx_packets += 1;
+        tunnel.traffic.tx_bytes += segment.size();
+        if (peer->encrypted) {
+            seal_to_peer(*peer, tunnel, encapsulate_frame(std::move(segment), *slot.vni, flow_hash));
+        } else {
+            plain_to_peer(*peer, tunnel, std::move(segment), *slot.vni, flow_hash);
+        }
+    }
+    segments_.clear();
+}
+
+void Datapath::plain_to_peer(const Peer& peer, Port& tunnel, Packet frame, Vni vni,
+                             std::uint32_t flow_hash) noexcept {
+    if (!peer.endpoint) return tunnel.drops.add(Drop::no_endpoint);
+    push_vxlan(frame, vni);
+    underlay_outbox_.push_back({std::move(frame), *peer.endpoint, Channel::vxlan, flow_hash, tunnel.id});
+}
+
+void Datapath::datagram_to_peer(PortId in, Port& tunnel, Packet datagram) noexcept {
+    Peer* peer = topology_.peers().find(tunnel.peer);
+    if (const auto cut = segment(std::move(datagram), 0, segments_); !cut) return count(in, cut.error());
+    for (Packet& segment : segments_) {
+        tunnel.traffic.tx_packets += 1;
+        tunnel.traffic.tx_bytes += segment.size();
+        seal_to_peer(*peer, tunnel, encapsulate_datagram(std::move(segment)));
+    }
+    segments_.clear();
+}
+
+void Datapath::seal_to_peer(Peer& peer, Port& tunnel, PlainPayload payload) noexcept {
+    PeerSession* session = peer.sealing(now_);
+    if (session == nullptr) return park(peer, tunnel, std::move(payload));
+    if (!peer.endpoint) return tunnel.drops.add(Drop::no_endpoint);
+    const bool is_dummy = payload.next_header == ip_protocol::none;
+    if (const auto sealed = seal(session->outbound, payload); !sealed)
+        return tunnel.drops.add(sealed.error());
+    if (is_dummy) {
+        peer.liveness.sent_dummy(now_);
+    } else {
+        peer.liveness.sent(now_);
+        peer.sent = true;
+    }
+    underlay_outbox_.push_back({std::move(payload.packet), *peer.endpoint, Channel::esp, 0, tunnel.id});
+}
+
+// Without keys a packet waits, and asks for them.
+void Datapath::park(Peer& peer, Port& tunnel, PlainPayload payload) noexcept {
+    want_session(peer);
+    if (peer.parked.size() >= Peer::max_parked || pool_.available() < pool_.size() / 2) {
+        return tunnel.drops.add(Drop::no_session);
+    }
+    if (peer.parked.empty()) peer.parked_since = now_;
+    peer.parked.push_back(std::move(payload));
+}
+
+void Datapath::want_session(Peer& peer) noexcept {
+    if (std::exchange(peer.session_wanted, true)) return;
+    report(peer);
+}
+
+void Datapath::send_parked(Peer& peer) noexcept {
+    auto parked = std::exchange(peer.parked, {});
+    for (PlainPayload& payload : parked) seal_to_peer(peer, topology_.port(peer.port), std::move(payload));
+}
+
+// A keepalive. Without keys it asks for them, and is not worth keeping.
+void Datapath::send_dummy(Peer& peer) noexcept {
+    if (peer.sealing(now_) == nullptr) return want_session(peer);
+    Packet empty = pool_.take();
+    if (!empty) return count(peer.port, Drop::no_buffer);
+    seal_to_peer(peer, topology_.port(peer.port), dummy_payload(std::move(empty)));
+}
+
+// ---- In: from the underlay
+// -------------------------------------------------------------------------------------------
+
+void Datapath::from_underlay(std::span<UnderlayDatagram> batch, Instant now) noexcept {
+    now_ = now;
+    for (UnderlayDatagram& datagram : batch) {
+        if (datagram.channel == Channel::vxlan) {
+            from_vxlan(std::move(datagram));
+        } else {
+            from_esp(std::move(datagram));
+        }
+    }
+}
+
+// 1. Whose is it? 2. Is it authentic and new? 3. What is in it? 4. May the peer send that?
+void Datapath::from_esp(UnderlayDatagram datagram) noexcept {
+    Packet& packet = datagram.packet;
+    constexpr std::uint8_t nat_keepalive = 0xFF;  // RFC 3948 section 2.3
+    if (packet.size() == 1 && packet.data()[0] == nat_keepalive) return;
+    if (packet.size() < sizeof(be32)) return underlay_drops_.add(Drop::truncated);
+    const Spi spi{Esp::spi_of(packet.bytes())};
+    if (spi == Spi{0}) return from_control(datagram);  // the non-ESP marker (RFC 3948 section 2.2)
+
+    const auto [peer, session] = topology_.peers().find(spi);
+    if (peer == nullptr || !session->alive(now_)) return underlay_drops_.add(Drop::unknown_spi);
+    Port& tunnel = topology_.port(peer->port);
+    const auto opened = open(session->inbound, packet);
+    if (!opened) return tunnel.drops.add(opened.error());
+    heard_from(*peer, *session, datagram.remote, opened->newest, opened->next_header != ip_protocol::none);
+
+    const auto inner = decapsulate(packet, opened->next_header);
+    if (!inner) return tunnel.drops.add(inner.error());
+    tunnel.traffic.rx_packets += 1;
+    tunnel.traffic.rx_bytes += packet.size();
+    if (inner->vni) {
+        frame_from_peer(tunnel, *inner->vni, std::move(packet));
+    } else {
+        datagram_from_peer(*peer, tunnel, std::move(packet));
+    }
+}
+
+void Datapath::from_vxlan(UnderlayDatagram datagram) noexcept {
+    Peer* peer = topology_.peers().find_plain(datagram.remote.address);
+    if (peer == nullptr) return underlay_drops_.add(Drop::unknown_peer);
+    Port& tunnel = topology_.port(peer->port);
+    const auto vni = pull_vxlan(datagram.packet);
+    if (!vni) return tunnel.drops.add(vni.error());
+    peer->liveness.heard(now_, true);
+    tunnel.traffic.rx_packets += 1;
+    tunnel.traffic.rx_bytes += datagram.packet.size();
+    frame_from_peer(tunnel, *vni, std::move(datagram.packet));
+}
+
+void Datapath::from_control(const UnderlayDatagram& datagram) noexcept {
+    const auto bytes = datagram.packet.bytes();
+    if (bytes.size() > ControlReceived::max_size) return underlay_drops_.add(Drop::bad_control);
+    ControlReceived received;
+    received.from = datagram.remote;
+    received.size = static_cast<std::uint16_t>(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), received.bytes.begin());
+    if (!emit(received)) underlay_drops_.add(Drop::queue_full);
+}
+
+// The packet is authentic: the peer is alive, has these keys, and is where the packet came from.
+void Datapath::heard_from(Peer& peer, PeerSession& session, const Endpoint& from, bool newest,
+                          bool data) noexcept {
+    peer.liveness.heard(now_, data);
+    peer.heard = true;
+    if (&session == peer.next.get()) {
+        topology_.peers().promote_next(peer);
+        send_parked(peer);
+    }
+    if (newest && &session == peer.current.get() && peer.endpoint != from) {
+        peer.endpoint = from;
+        emit(PeerMoved{peer.id, from});
+    }
+}
+
+void Datapath::frame_from_peer(Port& tunnel, Vni vni, Packet frame) noexcept {
+    Topology::BridgeSlot* slot = topology_.bridge_of(vni);
+    if (slot == nullptr || slot->bridge.member(tunnel.id) == nullptr)
+        return tunnel.drops.add(Drop::foreign_vni);
+    bridge_frame(*slot, tunnel.id, std::move(frame));
+}
+
+void Datapath::datagram_from_peer(const Peer& peer, Port& tunnel, Packet datagram) noexcept {
+    const auto what = classify_datagram(datagram.bytes());
+    if (!what) return tunnel.drops.add(what.error());
+    if (!topology_.peers().may_send_from(peer, what->flow.source))
+        return tunnel.drops.add(Drop::foreign_source);
+    const RouteVerdict verdict = topology_.router().route(datagram, *what, tunnel.id, now_);
+    if (verdict.reason) tunnel.drops.add(*verdict.reason);
+    deliver_datagram(tunnel.id, verdict, std::move(datagram));
+}
+
+// ---- Time, keys, outboxes
+// --------------------------------------------------------------------------------------------
+
+void Datapath::tick(Instant now) noexcept {
+    now_ = now;
+    topology_.expire_stations(now);
+    for (const auto& peer : topology_.peers().peers()) {
+        if (!peer || !peer->encrypted) continue;
+        topology_.peers().expire(*peer, now);
+        if (!peer->parked.empty() && now - peer->parked_since > Peer::max_parked_for) {
+            count(peer->port, Drop::no_session, peer->parked.size());
+            peer->parked.clear();
+        }
+        peer->session_wanted = false;
+        if (!peer->parked.empty()) want_session(*peer);
+        if (peer->liveness.wants_dummy(now)) send_dummy(*peer);
+        if (peer->sent || peer->heard || peer->liveness.silent(now)) report(*peer);
+    }
+    for (Port& leg : topology_.ports()) {
+        if (leg.kind != Port::Kind::leg) continue;
+        leg.gateway->tick(now, leg_frames_, unresolved_);
+        frames_from_leg(leg, leg_frames_);
+        for (Packet& datagram : unresolved_) {
+            const RouteVerdict verdict = topology_.router().unreachable(datagram, leg.id, now);
+            leg.drops.add(Drop::neighbor_unresolved);
+            deliver_datagram(leg.id, verdict, std::move(datagram));
+        }
+        unresolved_.clear();
+    }
+}
+
+void Datapath::install(PeerId id, const Session& session, Instant now) {
+    now_ = now;
+    Peer* peer = topology_.peers().find(id);
+    if (peer == nullptr) return;
+    auto keys = std::make_unique<PeerSession>(PeerSession{.id = session.id,
+                                                          .cipher = session.outbound.cipher,
+                                                          .outbound = OutboundSa{session.outbound},
+                                                          .inbound = InboundSa{session.inbound},
+                                                          .established = session.established});
+    topology_.peers().install(*peer, std::move(keys), session.initiator);
+    peer->liveness.heard(now, false);
+    if (!session.initiator) return;
+    // The responder seals with the new keys only once it has seen them used.
+    send_dummy(*peer);
+    send_parked(*peer);
+}
+
+void Datapath::install_manual(PeerId id, const SaKeys& outbound, const SaKeys& inbound,
+                              std::uint64_t first_sequence, std::uint64_t limit, Instant now) {
+    now_ = now;
+    Peer* peer = topology_.peers().find(id);
+    if (peer == nullptr) return;
+    auto keys =
+        std::make_unique<PeerSession>(PeerSession{.cipher = outbound.cipher,
+                                                  .outbound = OutboundSa{outbound, first_sequence, limit},
+                                                  .inbound = InboundSa{inbound},
+                                                  .established = now,
+                                                  .manual = true});
+    topology_.peers().install(*peer, std::move(keys), true);
+}
+
+void Datapath::raise_limit(PeerId id, std::uint64_t limit) noexcept {
+    Peer* peer = topology_.peers().find(id);
+    if (peer != nullptr && peer->current) peer->current->outbound.raise_limit(limit);
+}
+
+void Datapath::retire(PeerId id) noexcept {
+    Peer* peer = topology_.peers().find(id);
+    if (peer == nullptr) return;
+    topology_.peers().retire(*peer);
+    peer->parked.clear();
+}
+
+void Datapath::set_endpoint(PeerId id, const Endpoint& endpoint) {
+    if (Peer* peer = topology_.peers().find(id)) topology_.peers().set_endpoint(*peer, endpoint);
+}
+
+void Datapath::remove_port(PortId id) noexcept {
+    topology_.remove_port(id);
+    if (id.value() < port_outboxes_.size()) port_outboxes_[id.value()].clear();
+    std::erase(ports_with_output_, id);
+}
+
+void Datapath::send_control(const Endpoint& to, std::span<const std::uint8_t> datagram) noexcept {
+    Packet packet = pool_.take(datagram);
+    if (!packet) return underlay_drops_.add(Drop::no_buffer);
+    underlay_outbox_.push_back({std::move(packet), to, Channel::esp, 0, no_port});
+}
+
+void Datapath::to_outbox(Port& port, Packet packet) noexcept {
+    port.traffic.tx_packets += 1;
+    port.traffic.tx_bytes += packet.size();
+    if (port_outboxes_.size() <= port.id.value()) port_outboxes_.resize(port.id.value() + std::size_t{1});
+    auto& outbox = port_outboxes_[port.id.value()];
+    if (outbox.empty()) ports_with_output_.push_back(port.id);
+    outbox.push_back(std::move(packet));
+}
+
+void Datapath::report(Peer& peer) noexcept {
+    PeerActivity activity;
+    activity.session_wanted = peer.session_wanted;
+    activity.sent = std::exchange(peer.sent, false);
+    activity.heard = std::exchange(peer.heard, false);
+    activity.silent = peer.liveness.silent(now_);
+    if (peer.current) activity.packets_sent = peer.current->outbound.next_sequence() - 1;
+    emit(PeerReport{peer.id, activity});
+}
+
+bool Datapath::emit(Event event) noexcept {
+    if (events_.size() >= max_events) return false;
+    events_.push_back(std::move(event));
+    return true;
+}
+
+Snapshot Datapath::snapshot(Instant now) const {
+    Snapshot snapshot = topology_.snapshot(now);
+    snapshot.underlay_drops = underlay_drops_;
+    snapshot.pool_available = static_cast<std::uint32_t>(pool_.available());
+    snapshot.pool_size = static_cast<std::uint32_t>(pool_.size());
+    return snapshot;
+}
+
+}  // namespace weft

@@ -1,0 +1,164 @@
+// The walk of a packet through a node, both ways, top to bottom; datapath.cpp is to be read that way.
+//
+//   out   from_port     -> classify -> bridge or router -> a local port's outbox,
+//                                                          or encapsulate -> segment -> seal -> underlay
+//                                                          outbox
+//   in    from_underlay -> SPI -> replay check, open, replay mark -> decapsulate -> may this peer send this?
+//                       -> classify -> bridge or router -> as above
+//
+// Three doors: from_port, from_underlay, tick. No file descriptor, no clock and no randomness behind them, so
+// a test runs hundreds of nodes and hours of time in one process. What comes out stands in the outboxes and
+// in events(), for the owner to take after each call. Stages (bridge, router, tunnel, gateway) return values
+// and never call one another; only the datapath calls stages.
+//
+// Owner: one worker; everything here is for its thread alone. Nothing throws but the configuration methods of
+// topology().
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "overlay/handshake.h"
+#include "overlay/outbox.h"
+#include "overlay/topology.h"
+#include "vswitch/drop.h"
+#include "vswitch/flow.h"
+#include "vswitch/packet.h"
+
+namespace weft {
+
+// For the control side.
+struct ControlReceived {
+    static constexpr std::size_t max_size = 512;
+
+    Endpoint from;
+    std::uint16_t size = 0;
+    std::array<std::uint8_t, max_size> bytes{};
+
+    [[nodiscard]] std::span<const std::uint8_t> datagram() const noexcept { return {bytes.data(), size}; }
+};
+
+struct PeerReport {
+    PeerId peer;
+    PeerActivity activity;
+};
+
+struct PeerMoved {  // the newest authenticated packet came from another endpoint
+    PeerId peer;
+    Endpoint endpoint;
+};
+
+using Event = std::variant<ControlReceived, PeerReport, PeerMoved>;
+
+class Datapath {
+  public:
+    static constexpr std::size_t max_batch = 64;  // packets a call
+    static constexpr std::size_t max_events =
+        256;  // waiting to be taken; further ones are dropped, and retried by the protocol
+
+    explicit Datapath(PacketPool& pool);
+
+    [[nodiscard]] Topology& topology() noexcept { return topology_; }
+
+    // Keys, from the control side.
+    void install(PeerId peer, const Session& session, Instant now);
+    void install_manual(PeerId peer, const SaKeys& outbound, const SaKeys& inbound,
+                        std::uint64_t first_sequence, std::uint64_t limit, Instant now);
+    void raise_limit(PeerId peer, std::uint64_t limit) noexcept;  // of a manual SA
+    void retire(PeerId peer) noexcept;
+    void set_endpoint(PeerId peer, const Endpoint& endpoint);
+    void remove_port(PortId port) noexcept;  // with what waits in its outbox
+
+    // The three doors. Batches are consumed.
+    void from_port(PortId in, std::span<Packet> batch, Instant now) noexcept;
+    void from_underlay(std::span<UnderlayDatagram> batch, Instant now) noexcept;
+    void tick(Instant now) noexcept;
+
+    // A datagram of the control side's, to be sent as it is.
+    void send_control(const Endpoint& to, std::span<const std::uint8_t> datagram) noexcept;
+
+    // What came out. The owner empties the outboxes (writing or delivering them) and then calls flushed().
+    [[nodiscard]] const std::vector<PortId>& ports_with_output() const noexcept { return ports_with_output_; }
+
+    [[nodiscard]] std::vector<Packet>& port_outbox(PortId port) noexcept {
+        return port_outboxes_[port.value()];
+    }
+
+    [[nodiscard]] std::vector<UnderlayDatagram>& underlay_outbox() noexcept { return underlay_outbox_; }
+
+    void flushed() noexcept { ports_with_output_.clear(); }
+
+    [[nodiscard]] std::vector<Event>& events() noexcept { return events_; }
+
+    // Counted by whoever writes an outbox.
+    [[nodiscard]] DropCounters& drops(PortId port) noexcept { return topology_.port(port).drops; }
+
+    [[nodiscard]] DropCounters& underlay_drops() noexcept { return underlay_drops_; }
+
+    [[nodiscard]] Snapshot snapshot(Instant now) const;
+
+  private:
+    // Bridged frames.
+    void bridge_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) noexcept;
+    void flood(Topology::BridgeSlot& slot, PortId in, Packet frame, const Classified& what) noexcept;
+    void deliver_frame(Topology::BridgeSlot& slot, PortId in, PortId out, Packet frame,
+                       const Classified& what) noexcept;
+    void frame_to_peer(const Topology::BridgeSlot& slot, PortId in, Port& tunnel, Packet frame,
+                       const Classified& what) noexcept;
+    void frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Packet frame,
+                      const Classified& what) noexcept;
+
+    // Routed datagrams.
+    void route_datagram(PortId in, Packet datagram) noexcept;
+    void deliver_datagram(PortId in, const RouteVerdict& verdict, Packet datagram) noexcept;
+    void datagram_to_peer(PortId in, Port& tunnel, Packet datagram) noexcept;
+    void datagram_to_leg(PortId in, Port& leg, const IpAddress& next_hop, Packet datagram) noexcept;
+    void frames_from_leg(Port& leg, std::vector<Packet>& frames) noexcept;
+
+    // Towards the underlay.
+    void seal_to_peer(Peer& peer, Port& tunnel, PlainPayload payload) noexcept;
+    void plain_to_peer(const Peer& peer, Port& tunnel, Packet frame, Vni vni,
+                       std::uint32_t flow_hash) noexcept;
+    void park(Peer& peer, Port& tunnel, PlainPayload payload) noexcept;
+    void want_session(Peer& peer) noexcept;
+    void send_parked(Peer& peer) noexcept;
+    void send_dummy(Peer& peer) noexcept;
+
+    // From the underlay.
+    void from_esp(UnderlayDatagram datagram) noexcept;
+    void from_vxlan(UnderlayDatagram datagram) noexcept;
+    void from_control(const UnderlayDatagram& datagram) noexcept;
+    void heard_from(Peer& peer, PeerSession& session, const Endpoint& from, bool newest, bool data) noexcept;
+    void frame_from_peer(Port& tunnel, Vni vni, Packet frame) noexcept;
+    void datagram_from_peer(const Peer& peer, Port& tunnel, Packet datagram) noexcept;
+
+    void to_outbox(Port& port, Packet packet) noexcept;
+
+    void count(PortId port, Drop drop, std::uint64_t packets = 1) noexcept {
+        topology_.port(port).drops.add(drop, packets);
+    }
+
+    void report(Peer& peer) noexcept;
+    bool emit(Event event) noexcept;
+
+    PacketPool& pool_;
+    Topology topology_;
+    Instant now_{};
+
+    std::vector<std::vector<Packet>> port_outboxes_;  // by port id
+    std::vector<PortId> ports_with_output_;
+    std::vector<UnderlayDatagram> underlay_outbox_;
+    std::vector<Event> events_;
+    DropCounters underlay_drops_;
+
+    // Scratch, empty between packets; here so that their capacity is kept.
+    std::vector<Packet> segments_;
+    std::vector<Packet> fragments_;
+    std::vector<Packet> leg_frames_;
+    std::vector<Packet> unresolved_;
+};
+
+}  // namespace weft

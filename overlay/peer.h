@@ -1,0 +1,73 @@
+// A peer as the packet path knows it: where it is, what keys it has, what it may send. Belongs to one worker.
+//
+// Sessions live at most PeerSession::lifetime and change hands without a gap (make before break):
+//
+//            install (initiator)                       install (responder)
+//   current  ------------------> previous     next <---------------------
+//   new      ------------------> current      next becomes current, and current previous, when the first
+//   packet sealed
+//                                             with it arrives: only then is it known that the peer has the
+//                                             keys
+//
+// Packets for a peer without a session wait in `parked`, bounded, until there is one.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "crypto/sa.h"
+#include "overlay/handshake.h"
+#include "overlay/liveness.h"
+#include "vswitch/address.h"
+#include "vswitch/id.h"
+#include "vswitch/packet.h"
+
+namespace weft {
+
+struct PeerSession {
+    static constexpr Duration lifetime = std::chrono::seconds{180};
+
+    std::uint32_t id = 0;
+    Cipher cipher{};
+    OutboundSa outbound;
+    InboundSa inbound;
+    Instant established;
+    bool manual = false;  // agreed on by hand: never expires
+
+    [[nodiscard]] bool alive(Instant now) const noexcept { return manual || now - established < lifetime; }
+};
+
+// A payload ready to be sealed.
+struct PlainPayload {
+    Packet packet;
+    std::uint8_t next_header = 0;
+};
+
+struct Peer {
+    static constexpr std::size_t max_parked = 16;
+    static constexpr Duration max_parked_for = std::chrono::seconds{5};
+
+    PeerId id;
+    PortId port;
+    bool encrypted = true;
+    std::optional<Endpoint> endpoint;
+    std::unique_ptr<PeerSession> current;
+    std::unique_ptr<PeerSession> previous;
+    std::unique_ptr<PeerSession> next;
+    Liveness liveness;
+    std::vector<PlainPayload> parked;
+    Instant parked_since;
+
+    // Not yet reported to the control side.
+    bool sent = false;
+    bool heard = false;
+    bool session_wanted = false;
+
+    // The session to seal with, or nullptr.
+    [[nodiscard]] PeerSession* sealing(Instant now) noexcept {
+        return current && current->alive(now) && !current->outbound.exhausted() ? current.get() : nullptr;
+    }
+};
+
+}  // namespace weft

@@ -1,0 +1,98 @@
+#include "overlay/peer_table.h"
+
+#include <utility>
+
+namespace weft {
+
+Peer& PeerTable::add(Peer peer) {
+    const std::size_t index = peer.id.value();
+    if (peers_.size() <= index) peers_.resize(index + 1);
+    peers_[index] = std::make_unique<Peer>(std::move(peer));
+    Peer& added = *peers_[index];
+    if (added.endpoint) set_endpoint(added, *added.endpoint);
+    return added;
+}
+
+void PeerTable::remove(PeerId id) {
+    Peer* peer = find(id);
+    if (peer == nullptr) return;
+    retire(*peer);
+    if (!peer->encrypted && peer->endpoint) plain_by_address_.erase(peer->endpoint->address);
+    std::vector<Prefix> prefixes;
+    sources_.for_each([&](const Prefix& prefix, PeerId owner) {
+        if (owner == id) prefixes.push_back(prefix);
+    });
+    for (const auto& prefix : prefixes) sources_.erase(prefix);
+    peers_[id.value()].reset();
+}
+
+Peer* PeerTable::find(PeerId id) noexcept {
+    return id.value() < peers_.size() ? peers_[id.value()].get() : nullptr;
+}
+
+PeerTable::Found PeerTable::find(Spi spi) noexcept {
+    const auto found = by_spi_.find(spi.value());
+    return found == by_spi_.end() ? Found{} : found->second;
+}
+
+Peer* PeerTable::find_plain(const IpAddress& address) noexcept {
+    const auto found = plain_by_address_.find(address);
+    return found == plain_by_address_.end() ? nullptr : found->second;
+}
+
+void PeerTable::set_endpoint(Peer& peer, const Endpoint& endpoint) {
+    if (!peer.encrypted) {
+        if (peer.endpoint) plain_by_address_.erase(peer.endpoint->address);
+        plain_by_address_[endpoint.address] = &peer;
+    }
+    peer.endpoint = endpoint;
+}
+
+void PeerTable::install(Peer& peer, std::unique_ptr<PeerSession> session, bool current) {
+    by_spi_[session->inbound.spi()] = {&peer, session.get()};
+    if (current) {
+        forget(peer.previous);
+        forget(peer.next);
+        peer.previous = std::exchange(peer.current, std::move(session));
+    } else {
+        forget(peer.next);
+        peer.next = std::move(session);
+    }
+}
+
+void PeerTable::promote_next(Peer& peer) noexcept {
+    forget(peer.previous);
+    peer.previous = std::exchange(peer.current, std::move(peer.next));
+}
+
+void PeerTable::retire(Peer& peer) noexcept {
+    forget(peer.current);
+    forget(peer.previous);
+    forget(peer.next);
+}
+
+void PeerTable::expire(Peer& peer, Instant now) noexcept {
+    for (auto* session : {&peer.current, &peer.previous, &peer.next}) {
+        if (*session && !(*session)->alive(now)) forget(*session);
+    }
+}
+
+void PeerTable::forget(std::unique_ptr<PeerSession>& session) noexcept {
+    if (session) by_spi_.erase(session->inbound.spi());
+    session.reset();
+}
+
+void PeerTable::allow_source(const Prefix& prefix, PeerId id) {
+    sources_.insert(prefix, id);
+}
+
+void PeerTable::forbid_source(const Prefix& prefix) {
+    sources_.erase(prefix);
+}
+
+bool PeerTable::may_send_from(const Peer& peer, const IpAddress& source) const noexcept {
+    const PeerId* owner = sources_.lookup(source);
+    return owner != nullptr && *owner == peer.id;
+}
+
+}  // namespace weft

@@ -1,0 +1,67 @@
+// What a node knows about itself at one moment, as plain data: the worker fills its part on request, the
+// control thread adds names and sends it to `weft`. Counters are totals since start; times are ages.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crypto/aead.h"
+#include "vswitch/address.h"
+#include "vswitch/drop.h"
+#include "vswitch/id.h"
+#include "vswitch/mac_table.h"
+#include "vswitch/route_table.h"
+
+namespace weft {
+
+struct TrafficCounters {
+    std::uint64_t rx_packets = 0;  // into weft from the port / peer
+    std::uint64_t rx_bytes = 0;
+    std::uint64_t tx_packets = 0;  // out of weft
+    std::uint64_t tx_bytes = 0;
+};
+
+struct PortSnapshot {
+    PortId port;
+    TrafficCounters traffic;
+    DropCounters drops;
+};
+
+struct PeerSnapshot {
+    PeerId peer;
+    PortId port;
+    std::optional<Endpoint> endpoint;
+    std::optional<Cipher> cipher;         // of the current session
+    std::optional<Duration> session_age;  // absent: no session
+    std::optional<Duration> last_heard;   // absent: never
+    std::uint64_t sealed_packets = 0;     // with the current outbound SA
+};
+
+struct StationSnapshot {
+    BridgeId bridge;
+    MacEntry entry;
+    Duration age{};
+};
+
+struct NeighborSnapshot {
+    PortId leg;
+    IpAddress address;
+    MacAddress mac;
+    bool reachable;
+};
+
+struct Snapshot {
+    std::vector<PortSnapshot> ports;  // devices, tunnels and legs alike
+    std::vector<PeerSnapshot> peers;
+    std::vector<StationSnapshot> stations;
+    std::vector<NeighborSnapshot> neighbors;
+    std::vector<Route> routes;
+    DropCounters underlay_drops;  // of datagrams that belong to no peer
+    std::uint32_t pool_available = 0;
+    std::uint32_t pool_size = 0;
+};
+
+}  // namespace weft

@@ -1,0 +1,134 @@
+#include "overlay/topology.h"
+
+namespace weft {
+
+void Topology::add_bridge(BridgeId id, const BridgeOptions& options) {
+    if (bridges_.size() <= id.value()) bridges_.resize(id.value() + std::size_t{1});
+    bridges_[id.value()] = std::make_unique<BridgeSlot>(BridgeSlot{id, options.vni, Bridge{options.limits}});
+}
+
+void Topology::remove_bridge(BridgeId id) {
+    bridges_[id.value()].reset();
+}
+
+void Topology::add_frame_device(PortId id, BridgeId bridge_id, const VlanFilter& vlans) {
+    slot(id, Port::Kind::frame_device).bridge = bridge_id;
+    bridge(bridge_id).bridge.add_member({id, BridgeMember::no_group, vlans});
+}
+
+void Topology::add_datagram_device(PortId id, const std::vector<Prefix>& addresses, std::uint16_t mtu) {
+    slot(id, Port::Kind::datagram_device);
+    router_.add_port({id, RouterPort::Kind::device, mtu, addresses});
+}
+
+void Topology::add_leg(PortId id, BridgeId bridge_id, const LegOptions& options) {
+    Port& leg = slot(id, Port::Kind::leg);
+    leg.bridge = bridge_id;
+    leg.gateway = std::make_unique<Gateway>(options.mac, options.addresses, Gateway::Limits{});
+    bridge(bridge_id).bridge.add_member({id, BridgeMember::no_group, VlanFilter::access(untagged)});
+
+    auto addresses = options.addresses;
+    addresses.push_back({leg.gateway->link_local(), 64});
+    router_.add_port({id, RouterPort::Kind::leg, options.mtu, addresses});
+}
+
+void Topology::remove_port(PortId id) {
+    Port& removed = port(id);
+    if (removed.kind == Port::Kind::frame_device || removed.kind == Port::Kind::leg) {
+        bridge(removed.bridge).bridge.remove_member(id);
+    }
+    if (removed.kind != Port::Kind::frame_device) router_.remove_port(id);
+    removed.kind = Port::Kind::absent;
+    removed.gateway.reset();
+}
+
+void Topology::add_peer(PeerId id, PortId port_id, const PeerOptions& options) {
+    slot(port_id, Port::Kind::tunnel).peer = id;
+    Peer peer;
+    peer.id = id;
+    peer.port = port_id;
+    peer.encrypted = options.encrypted;
+    peer.endpoint = options.endpoint;
+    peer.liveness = Liveness{options.liveness};
+    peers_.add(std::move(peer));
+
+    for (const BridgeId stretched : options.bridges) {
+        bridge(stretched).bridge.add_member({port_id, BridgeMember::tunnel_group, VlanFilter::all()});
+    }
+    router_.add_port({port_id, RouterPort::Kind::tunnel, options.routed_mtu, {}});
+    for (const Prefix& prefix : options.prefixes) {
+        peers_.allow_source(prefix, id);
+        router_.add_route({prefix, port_id, std::nullopt, Route::Origin::peer});
+    }
+}
+
+void Topology::remove_peer(PeerId id) {
+    const Peer* peer = peers_.find(id);
+    if (peer == nullptr) return;
+    const PortId port_id = peer->port;
+    peers_.remove(id);
+    for (auto& slot : bridges_) {
+        if (slot) slot->bridge.remove_member(port_id);
+    }
+    router_.remove_port(port_id);
+    port(port_id).kind = Port::Kind::absent;
+}
+
+Topology::BridgeSlot* Topology::bridge_of(Vni vni) noexcept {
+    for (auto& slot : bridges_) {
+        if (slot && slot->vni == vni) return slot.get();
+    }
+    return nullptr;
+}
+
+void Topology::expire_stations(Instant now) noexcept {
+    for (auto& slot : bridges_) {
+        if (slot) slot->bridge.expire(now);
+    }
+}
+
+Snapshot Topology::snapshot(Instant now) const {
+    Snapshot snapshot;
+    for (const Port& port : ports_) {
+        if (port.kind == Port::Kind::absent) continue;
+        snapshot.ports.push_back({port.id, port.traffic, port.drops});
+        if (!port.gateway) continue;
+        for (const auto& neighbor : port.gateway->neighbors()) {
+            snapshot.neighbors.push_back({port.id, neighbor.address, neighbor.mac, neighbor.reachable});
+        }
+    }
+    for (const auto& peer : peers_.peers()) {
+        if (!peer) continue;
+        PeerSnapshot& shown = snapshot.peers.emplace_back();
+        shown.peer = peer->id;
+        shown.port = peer->port;
+        shown.endpoint = peer->endpoint;
+        if (const auto heard = peer->liveness.last_heard()) shown.last_heard = now - *heard;
+        if (!peer->current || !peer->current->alive(now)) continue;
+        shown.cipher = peer->current->cipher;
+        shown.session_age = now - peer->current->established;
+        shown.sealed_packets = peer->current->outbound.next_sequence() - 1;
+    }
+    for (const auto& slot : bridges_) {
+        if (!slot) continue;
+        for (const MacEntry& entry : slot->bridge.stations().entries()) {
+            snapshot.stations.push_back({slot->id, entry, now - entry.last_seen});
+        }
+    }
+    router_.routes().for_each([&](const Prefix&, const Route& route) { snapshot.routes.push_back(route); });
+    return snapshot;
+}
+
+Port& Topology::slot(PortId id, Port::Kind kind) {
+    while (ports_.size() <= id.value()) {
+        const PortId next{static_cast<std::uint16_t>(ports_.size())};
+        ports_.emplace_back().id = next;
+    }
+    Port& added = ports_[id.value()];
+    added.kind = kind;
+    added.traffic = {};
+    added.drops = {};
+    return added;
+}
+
+}  // namespace weft

@@ -1,0 +1,115 @@
+// What a node consists of, as the packet path sees it: ports, bridges, legs, peers, routes. The control side
+// changes it between batches, object by object; the datapath walks it. Ids are handed out by the control side
+// and index vectors here.
+//
+// Every port id, whatever is behind it, has a slot with its counters. A slot that is `absent` swallows
+// nothing: packets to it are counted as Drop::no_route.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "overlay/peer_table.h"
+#include "overlay/snapshot.h"
+#include "vswitch/bridge.h"
+#include "vswitch/gateway.h"
+#include "vswitch/id.h"
+#include "vswitch/router.h"
+
+namespace weft {
+
+struct Port {
+    enum class Kind : std::uint8_t {
+        absent,
+        frame_device,     // TAP, packet socket: a member of a bridge
+        datagram_device,  // TUN: a port of the router
+        tunnel,           // a peer: a member of its bridges and a port of the router
+        leg,              // the router on a bridge
+    };
+
+    PortId id;
+    Kind kind = Kind::absent;
+    BridgeId bridge;                   // frame_device, leg
+    PeerId peer;                       // tunnel
+    std::unique_ptr<Gateway> gateway;  // leg
+    TrafficCounters traffic;
+    DropCounters drops;
+};
+
+struct BridgeOptions {
+    std::optional<Vni> vni;
+    MacTable::Limits limits;
+};
+
+struct LegOptions {
+    MacAddress mac;
+    std::vector<Prefix> addresses;
+    std::uint16_t mtu;
+};
+
+struct PeerOptions {
+    bool encrypted = true;
+    std::optional<Endpoint> endpoint{};
+    std::vector<BridgeId> bridges{};
+    std::vector<Prefix> prefixes{};
+    std::uint16_t routed_mtu = 1280;
+    Liveness::Options liveness;
+};
+
+class Topology {
+  public:
+    struct BridgeSlot {
+        BridgeId id;
+        std::optional<Vni> vni;
+        Bridge bridge;
+    };
+
+    void add_bridge(BridgeId id, const BridgeOptions& options);
+    void remove_bridge(BridgeId id);  // its ports were removed before
+
+    void add_frame_device(PortId id, BridgeId bridge, const VlanFilter& vlans);
+    void add_datagram_device(PortId id, const std::vector<Prefix>& addresses, std::uint16_t mtu);
+    void add_leg(PortId id, BridgeId bridge, const LegOptions& options);
+    void remove_port(PortId id);
+
+    void add_peer(PeerId id, PortId port, const PeerOptions& options);
+    void remove_peer(PeerId id);
+
+    void add_route(const Route& route) { router_.add_route(route); }
+
+    void remove_route(const Prefix& to) { router_.remove_route(to); }
+
+    // For the walk. A port id that was never added has an absent slot: no_port too.
+    [[nodiscard]] Port& port(PortId id) noexcept {
+        return id.value() < ports_.size() ? ports_[id.value()] : nowhere_;
+    }
+
+    [[nodiscard]] BridgeSlot& bridge(BridgeId id) noexcept { return *bridges_[id.value()]; }
+
+    [[nodiscard]] BridgeSlot* bridge_of(Vni vni) noexcept;
+
+    [[nodiscard]] std::span<Port> ports() noexcept { return ports_; }
+
+    [[nodiscard]] Router& router() noexcept { return router_; }
+
+    [[nodiscard]] PeerTable& peers() noexcept { return peers_; }
+
+    void expire_stations(Instant now) noexcept;
+
+    // Ports, peers, stations, neighbors and routes; for display.
+    [[nodiscard]] Snapshot snapshot(Instant now) const;
+
+  private:
+    Port& slot(PortId id, Port::Kind kind);
+
+    std::vector<Port> ports_;
+    Port nowhere_;
+    std::vector<std::unique_ptr<BridgeSlot>> bridges_;  // by id; null where there is none
+    PeerTable peers_;
+    Router router_;
+};
+
+}  // namespace weft

@@ -1,0 +1,44 @@
+// VXLAN (RFC 7348 section 5): an Ethernet frame in UDP, under a 24-bit network identifier.
+//
+//    0                   1                   2                   3
+//    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//   +---------------+-----------------------------------------------+
+//   |R|R|R|R|1|R|R|R| reserved                                      |
+//   +---------------+-----------------------------------------------+
+//   | VXLAN network identifier (VNI)                | reserved      |
+//   +-----------------------------------------------+---------------+
+//
+// Plain, the UDP header is the socket's. Inside ESP in transport mode it is part of what is sealed ('VXLAN
+// over IPsec'), and weft writes it: zero checksum (the ICV covers more; RFC 6935 allows it over IPv6 too), a
+// source port that stands for the inner flow.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+
+#include "vswitch/drop.h"
+#include "vswitch/id.h"
+#include "vswitch/packet.h"
+
+namespace weft {
+
+inline constexpr std::uint16_t vxlan_port = 4789;
+inline constexpr std::size_t vxlan_header_size = 8;
+inline constexpr std::size_t vxlan_udp_header_size = 8;
+
+void push_vxlan(Packet& frame, Vni vni) noexcept;
+
+// Takes the header off; the packet is then the inner frame, of at least an Ethernet header's length. Reserved
+// bits are ignored, as the RFC demands.
+std::expected<Vni, Drop> pull_vxlan(Packet& packet) noexcept;
+
+// The source port for a flow's hash: in 49152..65535 (RFC 7348 section 5).
+constexpr std::uint16_t vxlan_source_port(std::uint32_t flow_hash) noexcept {
+    return static_cast<std::uint16_t>(0xC000U | (flow_hash & 0x3FFFU));
+}
+
+// A UDP header to vxlan_port in front of the packet, and off again.
+void push_vxlan_udp(Packet& packet, std::uint16_t source_port) noexcept;
+std::expected<void, Drop> pull_vxlan_udp(Packet& packet) noexcept;
+
+}  // namespace weft
