@@ -1,0 +1,114 @@
+// A node's configuration as plain, validated data: what load() made of a file, what diff() compares, what the
+// daemon applies. Names are unique within their kind and every reference (a port's bridge, a route's peer) is
+// resolved: whoever holds a Config need not check it again. Key files have been read; secrets are in Secret
+// types, and so a Config can be moved but not copied. Equality is by value, secrets included.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crypto/key.h"
+#include "crypto/sa.h"
+#include "vswitch/address.h"
+#include "vswitch/id.h"
+
+namespace weft::config {
+
+struct Node {
+    std::string name;
+    unsigned workers = 1;
+    std::string control;                    // path of the Unix socket; default /run/weft/NAME.sock
+    std::optional<PrivateKey> private_key;  // there if any peer has encryption = "esp" and is not manual
+    PublicKey public_key;
+    std::optional<std::string> keylog;  // path
+
+    friend bool operator==(const Node& a, const Node& b) noexcept;
+};
+
+struct Underlay {
+    std::optional<std::string> device;
+    Endpoint esp;                      // default 0.0.0.0:4500
+    Endpoint vxlan;                    // default 0.0.0.0:4789
+    std::optional<std::uint16_t> mtu;  // of the underlay's path; absent: asked of the kernel at start
+
+    friend bool operator==(const Underlay&, const Underlay&) = default;
+};
+
+struct Bridge {
+    std::string name;
+    std::optional<Vni> vni;  // absent: local only, cannot be stretched to a peer
+    std::chrono::seconds aging{300};
+    std::uint32_t max_stations = 8192;
+    std::uint32_t max_stations_per_port = 4096;
+    std::vector<Prefix> gateway;
+    std::optional<MacAddress> gateway_mac;  // absent: derived from the names of node and bridge
+
+    friend bool operator==(const Bridge&, const Bridge&) = default;
+};
+
+struct Port {
+    enum class Type : std::uint8_t { tap, tun, packet };
+
+    std::string name;  // of the port
+    Type type = Type::tap;
+    std::string device;                 // name of the network device; default: the port's name
+    std::optional<std::string> netns;   // a name under /run/netns or an absolute path
+    std::optional<std::string> bridge;  // required for tap and packet, forbidden for tun
+    std::optional<VlanId> vlan;
+    std::vector<VlanId> trunk;
+    std::vector<Prefix> address;
+    std::optional<MacAddress> mac;
+    std::optional<std::uint16_t> mtu;
+    bool kernel_routes =
+        true;  // tun: install routes to the peers' prefixes and the gateways' networks into its namespace
+
+    friend bool operator==(const Port&, const Port&) = default;
+};
+
+struct Route {
+    Prefix to;
+    std::optional<IpAddress> via;
+    std::optional<std::string> peer;
+    std::optional<std::string> port;
+
+    friend bool operator==(const Route&, const Route&) = default;
+};
+
+// Security associations agreed on by hand.
+struct ManualSa {
+    SaKeys outbound;
+    SaKeys inbound;
+    std::string counter_file;  // where the outbound sequence number is reserved
+};
+
+struct Peer {
+    enum class Encryption : std::uint8_t { esp, none };
+
+    std::string name;
+    Encryption encryption = Encryption::esp;
+    PublicKey public_key;  // esp without manual
+    std::optional<PresharedKey> preshared_key;
+    std::optional<std::string> endpoint_host;  // as written, a name or an address; resolved by the daemon
+    std::uint16_t endpoint_port = 0;
+    std::optional<ManualSa> manual;
+    std::vector<std::string> bridges;
+    std::vector<Prefix> prefixes;
+    std::chrono::seconds keepalive{0};  // 0: off
+
+    friend bool operator==(const Peer& a, const Peer& b) noexcept;
+};
+
+struct Config {
+    Node node;
+    Underlay underlay;
+    std::vector<Bridge> bridges;
+    std::vector<Port> ports;
+    std::vector<Route> routes;
+    std::vector<Peer> peers;
+};
+
+}  // namespace weft::config

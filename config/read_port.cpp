@@ -1,0 +1,121 @@
+// [[port]].
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "config/fields.h"
+#include "config/nearest.h"
+#include "config/read.h"
+
+namespace weft::config {
+
+namespace {
+
+constexpr std::uint16_t min_v6_mtu = 1280;  // RFC 8200 section 5
+
+// A key that a type of port cannot have, and what to do instead.
+struct Forbidden {
+    Port::Type type;
+    std::string_view key;
+    std::string_view why;
+    std::string_view cure;
+};
+
+constexpr std::string_view device_is_not_ours = "a packet port takes an existing device as it is";
+constexpr std::string_view set_it_on_the_device = "set it on the device with ip, and remove it here";
+constexpr std::string_view tun_has_no_frames = "a tun port carries IP, not Ethernet";
+
+constexpr std::array forbidden_keys{
+    Forbidden{Port::Type::tun, "bridge", tun_has_no_frames, "remove it, or write type = \"tap\""},
+    Forbidden{Port::Type::tun, "vlan", tun_has_no_frames, "remove it, or write type = \"tap\""},
+    Forbidden{Port::Type::tun, "trunk", tun_has_no_frames, "remove it, or write type = \"tap\""},
+    Forbidden{Port::Type::tun, "mac", tun_has_no_frames, "remove it, or write type = \"tap\""},
+    Forbidden{Port::Type::tap, "kernel_routes", "only a tun port has kernel routes",
+              "remove it, or write type = \"tun\""},
+    Forbidden{Port::Type::packet, "kernel_routes", "only a tun port has kernel routes", "remove it"},
+    Forbidden{Port::Type::packet, "address", device_is_not_ours, set_it_on_the_device},
+    Forbidden{Port::Type::packet, "mac", device_is_not_ours, set_it_on_the_device},
+    Forbidden{Port::Type::packet, "mtu", device_is_not_ours, set_it_on_the_device},
+};
+
+std::optional<Port::Type> read_type(const Section& section) {
+    const auto text = section.text("type");
+    if (!text) return std::nullopt;
+    if (*text == "tap") return Port::Type::tap;
+    if (*text == "tun") return Port::Type::tun;
+    if (*text == "packet") return Port::Type::packet;
+    if (*text == "veth") {
+        section.problem("type", "this version does not make veth pairs",
+                        "make one with ip link, and write type = \"packet\"");
+        return std::nullopt;
+    }
+    constexpr std::array<std::string_view, 3> types{"tap", "tun", "packet"};
+    section.problem("type", fmt::format("{} is not a type of port", quoted(*text)),
+                    did_you_mean(*text, types, "use tap, tun or packet"));
+    return std::nullopt;
+}
+
+void check_type(const Section& section, Port::Type type) {
+    for (const Forbidden& forbidden : forbidden_keys) {
+        if (forbidden.type == type && section.has(forbidden.key)) {
+            section.report().add(section.at_key(forbidden.key),
+                                 fmt::format("'{}': {}", forbidden.key, forbidden.why), forbidden.cure);
+        }
+    }
+    if (type != Port::Type::tun && !section.has("bridge")) {
+        section.report().add(
+            section.at(), fmt::format("a {} port needs a bridge", type == Port::Type::tap ? "tap" : "packet"),
+            "add bridge = \"lan\"");
+    }
+}
+
+void read_tags(const Section& section, Port& port) {
+    port.vlan = read_vlan(section, "vlan");
+    port.trunk = read_vlans(section, "trunk");
+    if (section.is_empty_list("trunk")) {
+        section.problem("trunk", "a trunk without VLANs",
+                        "write trunk = [10, 20], or remove it to carry them all");
+    }
+    if (port.type != Port::Type::tun && section.has("vlan") && section.has("trunk")) {
+        section.report().add(std::max(section.at_key("vlan"), section.at_key("trunk")),
+                             "a port has either 'vlan' or 'trunk'",
+                             "remove 'trunk' for an access port, 'vlan' for a trunk");
+    }
+}
+
+std::string read_port_device(const Section& section, const std::string& name) {
+    if (section.has("device")) return read_device(section, "device").value_or(std::string{});
+    if (!name.empty() && !is_device_name(name)) {
+        section.problem("name", fmt::format("port {} cannot lend its name to its device", quoted(name)),
+                        "use 15 characters at most, or add device = \"...\"");
+    }
+    return name;
+}
+
+}  // namespace
+
+Port read_port(const Section& section) {
+    section.check();
+    Port port;
+    port.name = read_name(section);
+    const auto type = read_type(section);
+    port.type = type.value_or(Port::Type::tap);
+    if (type) check_type(section, *type);
+    port.device = read_port_device(section, port.name);
+    port.netns = read_netns(section, "netns");
+    port.bridge = section.text("bridge");
+    read_tags(section, port);
+    port.address = read_interface_addresses(section, "address");
+    port.mac = read_mac(section, "mac");
+    port.mtu = read_mtu(section, "mtu");
+    port.kernel_routes = section.boolean("kernel_routes").value_or(true);
+
+    if (port.mtu && *port.mtu < min_v6_mtu && has_v6(port.address)) {
+        section.problem("mtu", fmt::format("an MTU of {} is too small for IPv6", *port.mtu),
+                        fmt::format("use {} or more, or remove the IPv6 addresses", min_v6_mtu));
+    }
+    return port;
+}
+
+}  // namespace weft::config

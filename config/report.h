@@ -1,0 +1,44 @@
+// What is wrong with a configuration file. Problems are noted in whatever order they are found and come out
+// in the order of the file, each as one line "FILE:LINE:COLUMN: what: cure"; text that came from the file is
+// quoted, shortened and escaped, so that it can neither break the line nor reach a terminal raw.
+#pragma once
+
+#include <compare>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "config/load.h"
+
+namespace weft::config {
+
+// Both from 1; a column is a character, not a byte.
+struct Position {
+    unsigned line = 1;
+    unsigned column = 1;
+
+    friend constexpr auto operator<=>(const Position&, const Position&) noexcept = default;
+};
+
+class Report {
+  public:
+    explicit Report(std::string file);
+
+    void add(Position at, std::string_view what, std::string_view cure);
+
+    [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
+
+    [[nodiscard]] Problems problems() const;
+
+    // A path in the file is relative to the file's folder.
+    [[nodiscard]] std::string resolve(std::string_view path) const;
+
+  private:
+    std::string file_;
+    std::multimap<Position, std::string> entries_;  // equal positions in the order of their finding
+};
+
+// 'text', or as much of it as fits a message.
+std::string quoted(std::string_view text);
+
+}  // namespace weft::config

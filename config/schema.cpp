@@ -1,0 +1,106 @@
+#include "config/schema.h"
+
+#include <algorithm>
+#include <array>
+
+namespace weft::config {
+
+namespace {
+
+constexpr bool required = true;
+constexpr bool optional = false;
+
+constexpr std::array file_keys{
+    Key{"node", Kind::table, required, "[node]"},        Key{"underlay", Kind::table, optional, "[underlay]"},
+    Key{"bridge", Kind::tables, optional, "[[bridge]]"}, Key{"port", Kind::tables, optional, "[[port]]"},
+    Key{"route", Kind::tables, optional, "[[route]]"},   Key{"peer", Kind::tables, optional, "[[peer]]"},
+};
+
+constexpr std::array node_keys{
+    Key{"name", Kind::text, required, R"(name = "site-a")"},
+    Key{"workers", Kind::integer_or_text, optional, "workers = 1"},
+    Key{"control", Kind::text, optional, R"(control = "/run/weft/site-a.sock")"},
+    Key{"private_key_file", Kind::text, optional, R"(private_key_file = "/etc/weft/site-a.key")"},
+    Key{"keylog", Kind::text, optional, R"(keylog = "/run/weft/esp_sa")"},
+};
+
+constexpr std::array underlay_keys{
+    Key{"device", Kind::text, optional, R"(device = "eth0")"},
+    Key{"esp", Kind::text, optional, R"(esp = "0.0.0.0:4500")"},
+    Key{"vxlan", Kind::text, optional, R"(vxlan = "0.0.0.0:4789")"},
+    Key{"mtu", Kind::integer, optional, "mtu = 1500"},
+};
+
+constexpr std::array bridge_keys{
+    Key{"name", Kind::text, required, R"(name = "lan")"},
+    Key{"vni", Kind::integer, optional, "vni = 100"},
+    Key{"aging", Kind::text, optional, R"(aging = "300s")"},
+    Key{"max_stations", Kind::integer, optional, "max_stations = 8192"},
+    Key{"max_stations_per_port", Kind::integer, optional, "max_stations_per_port = 4096"},
+    Key{"gateway", Kind::texts, optional, R"(gateway = ["10.10.0.1/24"])"},
+    Key{"gateway_mac", Kind::text, optional, R"(gateway_mac = "02:00:00:00:00:01")"},
+};
+
+constexpr std::array port_keys{
+    Key{"name", Kind::text, required, R"(name = "a1")"},
+    Key{"type", Kind::text, required, R"(type = "tap")"},
+    Key{"device", Kind::text, optional, R"(device = "eth1")"},
+    Key{"netns", Kind::text, optional, R"(netns = "host-a")"},
+    Key{"bridge", Kind::text, optional, R"(bridge = "lan")"},
+    Key{"vlan", Kind::integer, optional, "vlan = 10"},
+    Key{"trunk", Kind::integers, optional, "trunk = [10, 20]"},
+    Key{"address", Kind::texts, optional, R"(address = ["10.10.0.11/24"])"},
+    Key{"mac", Kind::text, optional, R"(mac = "02:00:00:00:00:11")"},
+    Key{"mtu", Kind::integer, optional, "mtu = 1400"},
+    Key{"kernel_routes", Kind::boolean, optional, "kernel_routes = false"},
+};
+
+constexpr std::array route_keys{
+    Key{"to", Kind::text, required, R"(to = "0.0.0.0/0")"},
+    Key{"via", Kind::text, optional, R"(via = "10.10.0.254")"},
+    Key{"peer", Kind::text, optional, R"(peer = "site-b")"},
+    Key{"port", Kind::text, optional, R"(port = "weft0")"},
+};
+
+constexpr std::array peer_keys{
+    Key{"name", Kind::text, required, R"(name = "site-b")"},
+    Key{"public_key", Kind::text, optional, R"(public_key = "...", as weft pubkey prints it)"},
+    Key{"preshared_key_file", Kind::text, optional, R"(preshared_key_file = "/etc/weft/site-b.psk")"},
+    Key{"endpoint", Kind::text, optional, R"(endpoint = "192.0.2.2:4500")"},
+    Key{"encryption", Kind::text, optional, R"(encryption = "esp")"},
+    Key{"bridges", Kind::texts, optional, R"(bridges = ["lan"])"},
+    Key{"prefixes", Kind::texts, optional, R"(prefixes = ["10.20.2.0/24"])"},
+    Key{"keepalive", Kind::text, optional, R"(keepalive = "20s")"},
+    Key{"manual", Kind::table, optional, "[peer.manual]"},
+};
+
+constexpr std::array manual_keys{
+    Key{"cipher", Kind::text, required, R"(cipher = "aes-128-gcm")"},
+    Key{"send", Kind::table, required, R"(send = { spi = 0x1001, key_file = "send.key" })"},
+    Key{"receive", Kind::table, required, R"(receive = { spi = 0x1002, key_file = "receive.key" })"},
+    Key{"counter_file", Kind::text, required, R"(counter_file = "/var/lib/weft/site-b.counter")"},
+};
+
+constexpr std::array manual_sa_keys{
+    Key{"spi", Kind::integer, required, "spi = 0x1001"},
+    Key{"key_file", Kind::text, required, R"(key_file = "send.key")"},
+};
+
+}  // namespace
+
+const Schema file_schema{"the file", file_keys};
+const Schema node_schema{"[node]", node_keys};
+const Schema underlay_schema{"[underlay]", underlay_keys};
+const Schema bridge_schema{"[[bridge]]", bridge_keys};
+const Schema port_schema{"[[port]]", port_keys};
+const Schema route_schema{"[[route]]", route_keys};
+const Schema peer_schema{"[[peer]]", peer_keys};
+const Schema manual_schema{"[peer.manual]", manual_keys};
+const Schema manual_sa_schema{"an SA of [peer.manual]", manual_sa_keys};
+
+const Key* Schema::find(std::string_view name) const noexcept {
+    const auto found = std::ranges::find(keys, name, &Key::name);
+    return found == keys.end() ? nullptr : &*found;
+}
+
+}  // namespace weft::config

@@ -1,0 +1,37 @@
+// Every key that a configuration file may have: in which section, of which type, whether it must be there,
+// and how it is written. This is the one list of keys; docs/configuration.md explains each.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace weft::config {
+
+enum class Kind : std::uint8_t { text, integer, boolean, integer_or_text, texts, integers, table, tables };
+
+struct Key {
+    std::string_view name;
+    Kind kind;
+    bool required;
+    std::string_view example;  // a whole line of the file
+};
+
+struct Schema {
+    std::string_view title;  // as messages name the section
+    std::span<const Key> keys;
+
+    [[nodiscard]] const Key* find(std::string_view name) const noexcept;
+};
+
+extern const Schema file_schema;
+extern const Schema node_schema;
+extern const Schema underlay_schema;
+extern const Schema bridge_schema;
+extern const Schema port_schema;
+extern const Schema route_schema;
+extern const Schema peer_schema;
+extern const Schema manual_schema;
+extern const Schema manual_sa_schema;
+
+}  // namespace weft::config
