@@ -1,0 +1,199 @@
+#include "cli/render.h"
+
+#include <array>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/human.h"
+#include "cli/table.h"
+
+namespace weft {
+
+using nlohmann::json;
+
+namespace {
+
+using Align = Table::Align;
+using Tone = Table::Tone;
+
+// A string, a number, or nothing if it is null.
+std::string text(const json& object, const char* key) {
+    const auto& value = object.at(key);
+    if (value.is_null()) return {};
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string bytes(const json& object, const char* key) {
+    return human_bytes(object.at(key).get<std::uint64_t>());
+}
+
+std::string age(const json& object, const char* key) {
+    const auto& value = object.at(key);
+    return value.is_null() ? "never" : human_age(value.get<double>());
+}
+
+std::string joined(const json& object, std::initializer_list<const char*> keys) {
+    std::string list;
+    for (const auto* key : keys) {
+        for (const auto& item : object.at(key)) {
+            if (!list.empty()) list += ", ";
+            list += item.is_string() ? item.get<std::string>() : item.dump();
+        }
+    }
+    return list;
+}
+
+std::string counted(const json& number, std::string_view noun) {
+    const auto count = number.get<std::uint64_t>();
+    return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string render_status(const json& status, bool) {
+    auto page = fmt::format("{}: weft {}, pid {}, up {}\n", text(status, "name"), text(status, "version"),
+                            text(status, "pid"), human_duration(status.at("uptime_s").get<double>()));
+    const auto line = [&](std::string_view label, std::string_view value) {
+        if (!value.empty()) page += fmt::format("  {:<12}{}\n", label, value);
+    };
+    const auto& underlay = status.at("underlay");
+    auto endpoints = "ESP at " + text(underlay, "esp");
+    if (!underlay.at("vxlan").is_null()) endpoints += ", plain VXLAN at " + text(underlay, "vxlan");
+    if (!underlay.at("device").is_null()) endpoints += ", on " + text(underlay, "device");
+    line("public key", text(status, "public_key"));
+    line("underlay", endpoints);
+    line("peers", fmt::format("{} of {} up", text(status, "peers_up"), text(status, "peers")));
+    line("switch", fmt::format("{}, {}, {}, {}", counted(status.at("bridges"), "bridge"),
+                               counted(status.at("ports"), "port"), counted(status.at("stations"), "station"),
+                               counted(status.at("routes"), "route")));
+    const auto& pool = status.at("pool");
+    line("buffers",
+         fmt::format("{} of {} free", text(pool, "available_packets"), text(pool, "size_packets")));
+    line("workers", text(status, "workers"));
+    for (const auto& warning : status.at("warnings")) page += "warning: " + warning.get<std::string>() + '\n';
+    return page;
+}
+
+std::string render_ports(const json& result, bool color) {
+    const auto& ports = result.at("ports");
+    if (ports.empty()) return "no ports\n";
+    Table table{{{"PORT"},
+                 {"KIND"},
+                 {"BRIDGE"},
+                 {"VLAN"},
+                 {"DEVICE"},
+                 {"MTU", Align::right},
+                 {"ADDRESS"},
+                 {"RX", Align::right},
+                 {"TX", Align::right},
+                 {"DROPPED", Align::right}}};
+    for (const auto& port : ports) {
+        auto device = text(port, "device");
+        if (!port.at("netns").is_null()) device += " in " + text(port, "netns");
+        auto vlan = port.at("trunk").empty() ? text(port, "vlan") : "trunk " + joined(port, {"trunk"});
+        table.add({text(port, "port"), text(port, "kind"), text(port, "bridge"), std::move(vlan),
+                   std::move(device), text(port, "mtu_bytes"), joined(port, {"addresses"}),
+                   bytes(port, "rx_bytes"), bytes(port, "tx_bytes"), text(port, "dropped_packets")});
+    }
+    return table.to_string(color);
+}
+
+std::string render_fdb(const json& result, bool color) {
+    const auto& stations = result.at("stations");
+    if (stations.empty()) return "no stations learned yet\n";
+    Table table{{{"BRIDGE"}, {"VLAN", Align::right}, {"MAC"}, {"PORT"}, {"KIND"}, {"SEEN", Align::right}}};
+    for (const auto& station : stations) {
+        table.add({text(station, "bridge"), text(station, "vlan"), text(station, "mac"),
+                   text(station, "port"), text(station, "kind"), age(station, "age_s")});
+    }
+    return table.to_string(color);
+}
+
+std::string render_routes(const json& result, bool color) {
+    std::string page = "no routes\n";
+    if (const auto& routes = result.at("routes"); !routes.empty()) {
+        Table table{{{"TO"}, {"VIA"}, {"PORT"}, {"KIND"}, {"ORIGIN"}}};
+        for (const auto& route : routes) {
+            table.add({text(route, "to"), text(route, "via"), text(route, "port"), text(route, "kind"),
+                       text(route, "origin")});
+        }
+        page = table.to_string(color);
+    }
+    if (const auto& neighbors = result.at("neighbors"); !neighbors.empty()) {
+        Table table{{{"NEIGHBOR"}, {"MAC"}, {"PORT"}, {"STATE"}}};
+        for (const auto& neighbor : neighbors) {
+            const auto reachable = neighbor.at("reachable").get<bool>();
+            table.add({text(neighbor, "address"),
+                       text(neighbor, "mac"),
+                       text(neighbor, "port"),
+                       {reachable ? "reachable" : "unresolved", reachable ? Tone::good : Tone::doubtful}});
+        }
+        page += '\n' + table.to_string(color);
+    }
+    return page;
+}
+
+Table::Cell peer_state(const json& peer) {
+    auto state = text(peer, "state");
+    const auto tone = state == "up" ? Tone::good : state == "down" ? Tone::bad : Tone::doubtful;
+    return {std::move(state), tone};
+}
+
+std::string render_peers(const json& result, bool color) {
+    const auto& peers = result.at("peers");
+    if (peers.empty()) return "no peers configured\n";
+    Table table{{{"PEER"},
+                 {"STATE"},
+                 {"ENDPOINT"},
+                 {"PROTECTION"},
+                 {"REACHES"},
+                 {"HANDSHAKE", Align::right},
+                 {"HEARD", Align::right},
+                 {"RX", Align::right},
+                 {"TX", Align::right},
+                 {"DROPPED", Align::right}}};
+    for (const auto& peer : peers) {
+        auto protection = text(peer, "protection");
+        if (!peer.at("cipher").is_null()) protection += ' ' + text(peer, "cipher");
+        const auto has_handshakes = peer.at("protection") == "esp";
+        table.add({text(peer, "peer"), peer_state(peer), text(peer, "endpoint"), std::move(protection),
+                   joined(peer, {"bridges", "prefixes"}), has_handshakes ? age(peer, "last_handshake_s") : "",
+                   age(peer, "last_heard_s"), bytes(peer, "rx_bytes"), bytes(peer, "tx_bytes"),
+                   text(peer, "dropped_packets")});
+    }
+    return table.to_string(color);
+}
+
+std::string render_drops(const json& result, bool color) {
+    const auto& drops = result.at("drops");
+    if (drops.empty()) return "nothing was dropped\n";
+    Table table{{{"WHERE"}, {"NAME"}, {"REASON"}, {"PACKETS", Align::right}, {"MEANING"}}};
+    for (const auto& drop : drops) {
+        table.add({text(drop, "where"), text(drop, "name"), text(drop, "drop"), text(drop, "packets"),
+                   text(drop, "description")});
+    }
+    return table.to_string(color);
+}
+
+struct Renderer {
+    std::string_view method;
+    std::string (*render)(const json&, bool color);
+};
+
+constexpr std::array renderers = {
+    Renderer{"status", render_status}, Renderer{"ports", render_ports}, Renderer{"fdb", render_fdb},
+    Renderer{"routes", render_routes}, Renderer{"peers", render_peers}, Renderer{"drops", render_drops},
+};
+
+}  // namespace
+
+std::string render(std::string_view method, const json& result, bool color) {
+    for (const auto& renderer : renderers) {
+        if (renderer.method == method) return renderer.render(result, color);
+    }
+    throw std::invalid_argument(fmt::format("no table for '{}'", method));
+}
+
+}  // namespace weft

@@ -1,0 +1,16 @@
+// The results of the control methods (report.h) as text for people: aligned tables, human units, and words
+// where a table would be empty. For programs there is the JSON itself.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace weft {
+
+// `method` is one of status, ports, fdb, routes, peers, drops. Throws nlohmann's exceptions if `result` lacks
+// what report.h promises. Ends with a newline.
+std::string render(std::string_view method, const nlohmann::json& result, bool color);
+
+}  // namespace weft

@@ -1,0 +1,288 @@
+#include "cli/report.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/version.h"
+
+namespace weft {
+
+using nlohmann::json;
+
+namespace {
+
+double seconds(Duration duration) {
+    return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) /
+           1000.0;
+}
+
+// One value as JSON: each type in the form that the reports use.
+json value_of(const std::string& text) {
+    return text;
+}
+
+json value_of(Duration duration) {
+    return seconds(duration);
+}
+
+json value_of(std::uint16_t number) {
+    return number;
+}
+
+json value_of(VlanId vlan) {
+    return vlan.value();
+}
+
+json value_of(Vni vni) {
+    return vni.value();
+}
+
+json value_of(Cipher cipher) {
+    return to_string(cipher);
+}
+
+template <class Printable>
+    requires requires(const Printable& value) { value.to_string(); }
+json value_of(const Printable& value) {
+    return value.to_string();
+}
+
+template <class Value>
+json value_of(const std::optional<Value>& value) {
+    return value ? value_of(*value) : json{};
+}
+
+template <class Value>
+json list_of(const std::vector<Value>& values) {
+    auto list = json::array();
+    for (const auto& value : values) list.push_back(value_of(value));
+    return list;
+}
+
+template <class Info, class Id>
+const Info* find(const std::map<Id, Info>& infos, Id id) {
+    const auto found = infos.find(id);
+    return found == infos.end() ? nullptr : &found->second;
+}
+
+template <class Info, class Id>
+std::string name_of(const std::map<Id, Info>& infos, Id id, std::string_view kind) {
+    const auto* info = find(infos, id);
+    return info != nullptr ? info->name : fmt::format("{} {}", kind, id.value());
+}
+
+// The part of an object that says which port something is about.
+void put_port(json& object, const Names& names, PortId id) {
+    const auto* info = find(names.ports, id);
+    object["port"] = name_of(names.ports, id, "port");
+    object["kind"] = info != nullptr ? json(to_string(info->kind)) : json{};
+}
+
+void put_traffic(json& object, const TrafficCounters& traffic, std::uint64_t drops) {
+    object["rx_packets"] = traffic.rx_packets;
+    object["rx_bytes"] = traffic.rx_bytes;
+    object["tx_packets"] = traffic.tx_packets;
+    object["tx_bytes"] = traffic.tx_bytes;
+    object["dropped_packets"] = drops;
+}
+
+std::string_view to_string(Route::Origin origin) {
+    switch (origin) {
+        case Route::Origin::connected:
+            return "connected";
+        case Route::Origin::peer:
+            return "peer";
+        case Route::Origin::configured:
+            return "configured";
+    }
+    return "unknown";
+}
+
+bool is_up(const PeerSnapshot& peer, const PeerInfo* info) {
+    if (info != nullptr && info->protection == PeerInfo::Protection::none) return peer.last_heard.has_value();
+    return peer.session_age.has_value() || peer.cipher.has_value();
+}
+
+std::string_view state_of(const PeerSnapshot& peer, const PeerInfo* info) {
+    if (is_up(peer, info)) return "up";
+    return info != nullptr && info->handshaking ? "handshaking" : "down";
+}
+
+const PortSnapshot* port_of(const Snapshot& snapshot, PortId id) {
+    const auto found = std::ranges::find(snapshot.ports, id, &PortSnapshot::port);
+    return found == snapshot.ports.end() ? nullptr : &*found;
+}
+
+void append_drops(json& list, std::string_view where, const json& name, const DropCounters& counters) {
+    for (std::size_t i = 0; i < drop_count; ++i) {
+        const auto drop = static_cast<Drop>(i);
+        if (counters[drop] == 0) continue;
+        list.push_back({{"where", where},
+                        {"name", name},
+                        {"drop", to_string(drop)},
+                        {"packets", counters[drop]},
+                        {"description", description(drop)}});
+    }
+}
+
+}  // namespace
+
+std::string_view to_string(PortInfo::Kind kind) noexcept {
+    switch (kind) {
+        case PortInfo::Kind::tap:
+            return "tap";
+        case PortInfo::Kind::tun:
+            return "tun";
+        case PortInfo::Kind::packet:
+            return "packet";
+        case PortInfo::Kind::tunnel:
+            return "tunnel";
+        case PortInfo::Kind::leg:
+            return "leg";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(PeerInfo::Protection protection) noexcept {
+    switch (protection) {
+        case PeerInfo::Protection::esp:
+            return "esp";
+        case PeerInfo::Protection::manual:
+            return "manual";
+        case PeerInfo::Protection::none:
+            return "none";
+    }
+    return "unknown";
+}
+
+json report_status(const Snapshot& snapshot, const Names& names) {
+    const auto& node = names.node;
+    const auto up = std::ranges::count_if(
+        snapshot.peers, [&](const PeerSnapshot& peer) { return is_up(peer, find(names.peers, peer.peer)); });
+    return {
+        {"version", version},
+        {"name", node.name},
+        {"pid", node.pid},
+        {"uptime_s", seconds(node.uptime)},
+        {"workers", node.workers},
+        {"public_key", value_of(node.public_key)},
+        {"underlay",
+         {{"esp", node.esp.to_string()}, {"vxlan", value_of(node.vxlan)}, {"device", value_of(node.device)}}},
+        {"bridges", names.bridges.size()},
+        {"ports", snapshot.ports.size()},
+        {"peers", snapshot.peers.size()},
+        {"peers_up", up},
+        {"stations", snapshot.stations.size()},
+        {"routes", snapshot.routes.size()},
+        {"pool", {{"size_packets", snapshot.pool_size}, {"available_packets", snapshot.pool_available}}},
+        {"warnings", node.warnings},
+    };
+}
+
+json report_ports(const Snapshot& snapshot, const Names& names) {
+    static const PortInfo unknown;
+    auto list = json::array();
+    for (const auto& port : snapshot.ports) {
+        const auto* known = find(names.ports, port.port);
+        const auto& info = known != nullptr ? *known : unknown;
+        json object;
+        put_port(object, names, port.port);
+        object["bridge"] = value_of(info.bridge);
+        object["peer"] = value_of(info.peer);
+        object["device"] = value_of(info.device);
+        object["netns"] = value_of(info.netns);
+        object["mtu_bytes"] = value_of(info.mtu);
+        object["mac"] = value_of(info.mac);
+        object["vlan"] = value_of(info.vlan);
+        object["trunk"] = list_of(info.trunk);
+        object["addresses"] = list_of(info.addresses);
+        put_traffic(object, port.traffic, port.drops.total());
+        list.push_back(std::move(object));
+    }
+    return {{"ports", std::move(list)}};
+}
+
+json report_fdb(const Snapshot& snapshot, const Names& names) {
+    auto list = json::array();
+    for (const auto& station : snapshot.stations) {
+        const auto& entry = station.entry;
+        const auto* bridge = find(names.bridges, station.bridge);
+        json object;
+        object["bridge"] = name_of(names.bridges, station.bridge, "bridge");
+        object["vni"] = bridge != nullptr ? value_of(bridge->vni) : json{};
+        object["vlan"] = entry.vlan == untagged ? json{} : value_of(entry.vlan);
+        object["mac"] = entry.mac.to_string();
+        put_port(object, names, entry.port);
+        object["age_s"] = seconds(station.age);
+        list.push_back(std::move(object));
+    }
+    return {{"stations", std::move(list)}};
+}
+
+json report_routes(const Snapshot& snapshot, const Names& names) {
+    auto routes = json::array();
+    for (const auto& route : snapshot.routes) {
+        json object;
+        object["to"] = route.to.to_string();
+        object["via"] = value_of(route.via);
+        object["port"] = nullptr;  // found by looking up `via`
+        object["kind"] = nullptr;
+        if (route.out != no_port) put_port(object, names, route.out);
+        object["origin"] = to_string(route.origin);
+        routes.push_back(std::move(object));
+    }
+    auto neighbors = json::array();
+    for (const auto& neighbor : snapshot.neighbors) {
+        json object;
+        object["address"] = neighbor.address.to_string();
+        object["mac"] = neighbor.mac.is_zero() ? json{} : value_of(neighbor.mac);
+        put_port(object, names, neighbor.leg);
+        object["reachable"] = neighbor.reachable;
+        neighbors.push_back(std::move(object));
+    }
+    return {{"routes", std::move(routes)}, {"neighbors", std::move(neighbors)}};
+}
+
+json report_peers(const Snapshot& snapshot, const Names& names) {
+    static const PeerInfo unknown;
+    auto list = json::array();
+    for (const auto& peer : snapshot.peers) {
+        const auto* known = find(names.peers, peer.peer);
+        const auto& info = known != nullptr ? *known : unknown;
+        json object;
+        object["peer"] = name_of(names.peers, peer.peer, "peer");
+        object["state"] = state_of(peer, known);
+        object["protection"] = to_string(info.protection);
+        object["public_key"] = value_of(info.public_key);
+        object["endpoint"] = value_of(peer.endpoint);
+        object["bridges"] = list_of(info.bridges);
+        object["prefixes"] = list_of(info.prefixes);
+        object["cipher"] = value_of(peer.cipher);
+        object["session_age_s"] = value_of(peer.session_age);
+        object["sealed_packets"] = peer.sealed_packets;
+        object["last_handshake_s"] = value_of(info.last_handshake);
+        object["handshakes"] = info.handshakes;
+        object["last_heard_s"] = value_of(peer.last_heard);
+        const auto* port = port_of(snapshot, peer.port);
+        put_traffic(object, port != nullptr ? port->traffic : TrafficCounters{},
+                    port != nullptr ? port->drops.total() : 0);
+        list.push_back(std::move(object));
+    }
+    return {{"peers", std::move(list)}};
+}
+
+json report_drops(const Snapshot& snapshot, const Names& names) {
+    auto list = json::array();
+    for (const auto& port : snapshot.ports) {
+        const auto* info = find(names.ports, port.port);
+        const auto is_peer = info != nullptr && info->kind == PortInfo::Kind::tunnel;
+        append_drops(list, is_peer ? "peer" : "port", name_of(names.ports, port.port, "port"), port.drops);
+    }
+    append_drops(list, "underlay", {}, snapshot.underlay_drops);
+    return {{"drops", std::move(list)}};
+}
+
+}  // namespace weft

@@ -1,0 +1,196 @@
+// The command `weft`: asks a running daemon, checks a configuration, makes keys.
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/client.h"
+#include "cli/keys.h"
+#include "cli/render.h"
+#include "cli/version.h"
+#include "config/load.h"
+
+namespace weft {
+
+namespace {
+
+constexpr int failed = 1;
+constexpr int wrong_usage = 2;
+
+struct Query {
+    const char* name;
+    const char* summary;
+    const char* details;
+};
+
+constexpr std::array queries = {
+    Query{
+        "status", "the node at a glance",
+        "Prints the node's name, uptime, public key and UDP endpoints, how many peers are up, how large its\n"
+        "tables are, how many packet buffers are free, and warnings.\n"},
+    Query{"ports", "ports and their traffic",
+          "Prints a line for each port: devices (tap, tun, packet), tunnels to peers, and the router's legs "
+          "on\n"
+          "bridges. RX is what came into weft through the port and TX what left by it, in bytes; DROPPED "
+          "counts\n"
+          "packets, for reasons that `weft drops` tells.\n"},
+    Query{"fdb", "stations that the bridges have learned",
+          "Prints the forwarding database: a line for each MAC address, with the port that it was last seen "
+          "on and\n"
+          "how long ago that was.\n"},
+    Query{"routes", "the routing table and the neighbors",
+          "Prints the routes, of which the longest prefix wins, and below them the neighbors that the "
+          "gateways on\n"
+          "the bridges have resolved (ARP, neighbor discovery).\n"},
+    Query{"peers", "the other nodes and the sessions with them",
+          "Prints a line for each peer: whether packets can flow (STATE), where it is on the underlay "
+          "(ENDPOINT),\n"
+          "which bridges and prefixes it stands for (REACHES), how long ago the last handshake was "
+          "(HANDSHAKE) and\n"
+          "something authentic was received (HEARD), and the traffic with it in bytes.\n"},
+    Query{"drops", "what was not delivered, and why",
+          "Prints a line for each reason that has occurred at a port, a peer or the underlay. Every packet "
+          "that weft\n"
+          "does not deliver is counted under exactly one reason. Counts are packets since the start.\n"},
+};
+
+constexpr auto footer =
+    "Examples:\n"
+    "  weft status                            of the node whose socket is the only one in /run/weft\n"
+    "  weft --control /run/weft/b.sock peers\n"
+    "  weft --json ports | jq '.ports[] | {port, rx_bytes}'\n"
+    "  weft check /etc/weft/site-a.toml\n"
+    "  (umask 077; weft genkey > site-a.key); weft pubkey < site-a.key\n"
+    "\n"
+    "Units: tables use binary multiples (1 MiB = 1048576 bytes); JSON has plain numbers with the unit in "
+    "the\n"
+    "key's name, as in rx_bytes and age_s.\n"
+    "\n"
+    "Exit status: 0 it worked, 1 it failed, 2 wrong usage or configuration.\n";
+
+constexpr auto check_footer =
+    "Prints every problem as FILE:LINE:COLUMN: what: cure on standard error and exits with 2, or prints a "
+    "summary\n"
+    "and exits with 0. Key files that the configuration names are read as well.\n";
+
+constexpr auto key_footer =
+    "Keys are 32 bytes in base64, on a line of their own. A node's private key:\n"
+    "  (umask 077; weft genkey > site-a.key)\n"
+    "Its public key, for the configuration of its peers:\n"
+    "  weft pubkey < site-a.key\n"
+    "A secret of two peers beside their keys (preshared_key_file of both):\n"
+    "  (umask 077; weft genpsk > site-a-b.psk)\n";
+
+bool color_wanted() {
+    const auto* no_color = std::getenv("NO_COLOR");
+    return isatty(STDOUT_FILENO) != 0 && (no_color == nullptr || *no_color == '\0');
+}
+
+int finish_output() {
+    if (std::fflush(stdout) == 0) return 0;
+    fmt::print(stderr, "weft: cannot write to standard output\n");
+    return failed;
+}
+
+int ask(const std::string& control, const std::string& method, bool as_json) {
+    Client client{control.empty() ? default_control_path(std::getenv("WEFT_CONTROL")) : control};
+    const auto result = client.call(method, {});
+    fmt::print("{}", as_json ? result.dump(2) + '\n' : render(method, result, color_wanted()));
+    return finish_output();
+}
+
+int check(const std::string& file, bool as_json) {
+    const auto loaded = config::load(file);
+    if (!loaded) {
+        for (const auto& problem : loaded.error()) fmt::print(stderr, "{}\n", problem);
+        if (as_json) fmt::print("{}\n", nlohmann::json{{"ok", false}, {"problems", loaded.error()}}.dump(2));
+        return wrong_usage;
+    }
+    const auto& config = *loaded;
+    if (as_json) {
+        fmt::print("{}\n", nlohmann::json{{"ok", true}, {"problems", nlohmann::json::array()}}.dump(2));
+    } else {
+        fmt::print("{}: ok\nnode {}: bridges {}, ports {}, routes {}, peers {}\n", file, config.node.name,
+                   config.bridges.size(), config.ports.size(), config.routes.size(), config.peers.size());
+    }
+    return finish_output();
+}
+
+int print_version() {
+    fmt::print("weft {}\n", version);
+    return finish_output();
+}
+
+// What the command line says, and what the commands make of it.
+struct CommandLine {
+    CLI::App app{"Asks a weft daemon what it does, checks configurations, makes keys.", "weft"};
+    std::string control;
+    std::string file;
+    bool as_json = false;
+    int status = 0;
+
+    CommandLine() {
+        app.set_version_flag("--version", fmt::format("weft {}", version), "Print the version and exit");
+        app.footer(footer);
+        app.require_subcommand(0, 1);
+        app.fallthrough();
+        app.add_option("--control", control,
+                       "Socket of the daemon (default: $WEFT_CONTROL, else the only *.sock in /run/weft)")
+            ->type_name("PATH");
+        app.add_flag("--json", as_json, "Print the result as JSON, for programs");
+
+        for (const auto& query : queries) {
+            add(query.name, query.summary, query.details,
+                [this, name = query.name] { return ask(control, name, as_json); });
+        }
+        add("check", "check a configuration file without starting anything", check_footer,
+            [this] { return check(file, as_json); })
+            ->add_option("FILE", file, "Configuration (TOML) of a node")
+            ->required();
+        add("genkey", "print a new private key", key_footer, run_genkey);
+        add("pubkey", "read a private key from standard input, print its public key", key_footer, run_pubkey);
+        add("genpsk", "print a new preshared key", key_footer, run_genpsk);
+        add("version", "print the version", "", print_version);
+    }
+
+    CLI::App* add(const char* name, const char* summary, const char* details, std::function<int()> command) {
+        auto* subcommand = app.add_subcommand(name, summary);
+        subcommand->footer(details);
+        subcommand->callback([this, command = std::move(command)] { status = command(); });
+        return subcommand;
+    }
+};
+
+int run(int argc, char** argv) {
+    CommandLine line;
+    try {
+        line.app.parse(argc, argv);
+        if (line.app.get_subcommands().empty()) throw CLI::RequiredError("A command");
+    } catch (const CLI::ParseError& error) {
+        // CLI11's exit codes are many, ours is one; help and version are no errors.
+        return line.app.exit(error) == 0 ? 0 : wrong_usage;
+    }
+    return line.status;
+}
+
+}  // namespace
+
+}  // namespace weft
+
+int main(int argc, char** argv) {
+    try {
+        return weft::run(argc, argv);
+    } catch (const std::exception& failure) {
+        fmt::print(stderr, "weft: {}\n", failure.what());
+        return weft::failed;
+    }
+}
