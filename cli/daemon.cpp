@@ -1,0 +1,358 @@
+#include "cli/daemon.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+#include <variant>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "cli/paths.h"
+#include "vswitch/device/packet_socket.h"
+#include "vswitch/device/tuntap.h"
+
+namespace weft {
+
+namespace {
+
+constexpr std::size_t pool_packets = 1024;
+
+// Stable over restarts, so that nobody's neighbor cache goes stale, and different for each node and object:
+// FNV-1a of both names in a locally administered unicast address.
+MacAddress derived_mac(const std::string& node, const std::string& object) {
+    std::uint64_t hash = 0xCBF29CE484222325;
+    for (const char letter : node + '/' + object) {
+        hash = (hash ^ static_cast<std::uint8_t>(letter)) * 0x100000001B3;
+    }
+    MacAddress mac;
+    for (auto& octet : mac.octets) {
+        octet = static_cast<std::uint8_t>(hash);
+        hash >>= 8U;
+    }
+    mac.octets[0] = static_cast<std::uint8_t>((mac.octets[0] & 0xFCU) | 0x02U);
+    return mac;
+}
+
+VlanFilter filter_of(const config::Port& port) {
+    if (port.vlan) return VlanFilter::access(*port.vlan);
+    if (!port.trunk.empty()) return VlanFilter::trunk(port.trunk);
+    return VlanFilter::all();
+}
+
+PortInfo::Kind kind_of(config::Port::Type type) {
+    switch (type) {
+        case config::Port::Type::tap:
+            return PortInfo::Kind::tap;
+        case config::Port::Type::tun:
+            return PortInfo::Kind::tun;
+        case config::Port::Type::packet:
+            return PortInfo::Kind::packet;
+    }
+    std::abort();
+}
+
+bool is_plain(const config::Peer& peer) {
+    return peer.encryption == config::Peer::Encryption::none;
+}
+
+// Ids are found by name, and a device and a peer may share theirs.
+bool is_device(PortInfo::Kind kind) {
+    return kind != PortInfo::Kind::tunnel && kind != PortInfo::Kind::leg;
+}
+
+template <class Id, class Info>
+Id find_by_name(const std::map<Id, Info>& infos, const std::string& name) {
+    const auto found =
+        std::ranges::find_if(infos, [&](const auto& entry) { return entry.second.name == name; });
+    if (found == infos.end()) throw std::logic_error("no object of the name " + name);
+    return found->first;
+}
+
+}  // namespace
+
+Daemon::Daemon(Loop& loop)
+    : loop_(loop), started_(loop.now()), events_waiting_(loop, [this] { handle_events(); }) {}
+
+Daemon::~Daemon() = default;
+
+void Daemon::apply(std::unique_ptr<const config::Config> next) {
+    path_ = find_path_mtu(*next);
+    target_ = next.get();
+    if (!config_) start(*next);
+    for (const config::Change& step : config::diff(config_.get(), next.get())) {
+        spdlog::debug("{}", config::to_string(step));
+        std::visit([this](const auto& what) { change(what); }, step);
+    }
+    kernel_routes_.sync(*next);
+    config_ = std::move(next);
+    target_ = nullptr;
+}
+
+// ---- Changes
+// ---------------------------------------------------------------------------------------------------------
+
+void Daemon::start(const config::Config& config) {
+    const config::Node& node = config.node;
+    names_.node.name = node.name;
+    names_.node.pid = ::getpid();
+    names_.node.workers = node.workers;
+    if (node.private_key) names_.node.public_key = node.public_key;
+    serve(node.control);
+    worker_ = std::make_unique<Worker>(pool_packets, [this] { events_waiting_.send(); });
+    keying_ = std::make_unique<Keying>(loop_, *worker_, node);
+    if (node.keylog) {
+        names_.node.warnings.push_back(
+            fmt::format("keylog is on: whoever reads {} can read all traffic", *node.keylog));
+    }
+
+    const config::Underlay& underlay = config.underlay;
+    const bool any_plain = std::ranges::any_of(config.peers, is_plain);
+    const auto vxlan = any_plain ? std::optional{underlay.vxlan} : std::nullopt;
+    names_.node.esp = underlay.esp;
+    names_.node.vxlan = vxlan;
+    names_.node.device = underlay.device;
+    auto sockets = std::make_unique<Underlay>(UnderlayOptions{underlay.device, underlay.esp, vxlan});
+    worker_->post([sockets = std::move(sockets)](Worker& worker) mutable { worker.use(std::move(sockets)); });
+}
+
+void Daemon::change(const config::ReplaceNode&) {
+    throw std::runtime_error("[node] cannot be changed while the daemon runs: restart it");
+}
+
+void Daemon::change(const config::ReplaceUnderlay&) {
+    throw std::runtime_error("[underlay] cannot be changed while the daemon runs: restart it");
+}
+
+void Daemon::change(const config::AddBridge& add) {
+    const config::Bridge& bridge = *add.bridge;
+    const BridgeId id{next_bridge_++};
+    names_.bridges[id] = {bridge.name, bridge.vni};
+    const BridgeOptions options{.vni = bridge.vni,
+                                .limits = {.entries = bridge.max_stations,
+                                           .entries_per_port = bridge.max_stations_per_port,
+                                           .aging = bridge.aging}};
+    worker_->post([id, options](Worker& worker) { worker.datapath().topology().add_bridge(id, options); });
+    if (!bridge.gateway.empty()) add_leg(bridge, id);
+}
+
+void Daemon::add_leg(const config::Bridge& bridge, BridgeId id) {
+    const LegOptions options{
+        .mac = bridge.gateway_mac.value_or(derived_mac(names_.node.name, "bridge " + bridge.name)),
+        .addresses = bridge.gateway,
+        .mtu = bridge_mtu(*target_, bridge, path_)};
+    const PortId port = new_port({.name = bridge.name,
+                                  .kind = PortInfo::Kind::leg,
+                                  .bridge = bridge.name,
+                                  .mtu = options.mtu,
+                                  .mac = options.mac,
+                                  .addresses = bridge.gateway});
+    worker_->post(
+        [port, id, options](Worker& worker) { worker.datapath().topology().add_leg(port, id, options); });
+}
+
+void Daemon::change(const config::RemoveBridge& remove) {
+    const BridgeId id = bridge_id(remove.bridge->name);
+    if (!remove.bridge->gateway.empty()) {
+        const PortId leg = port_id(PortInfo::Kind::leg, remove.bridge->name);
+        worker_->post([leg](Worker& worker) { worker.datapath().remove_port(leg); });
+        names_.ports.erase(leg);
+    }
+    worker_->post([id](Worker& worker) { worker.datapath().topology().remove_bridge(id); });
+    names_.bridges.erase(id);
+}
+
+void Daemon::change(const config::AddPeer& add) {
+    const config::Peer& peer = *add.peer;
+    const PeerId id{next_peer_++};
+    const PortId port = new_port(
+        {.name = peer.name, .kind = PortInfo::Kind::tunnel, .peer = peer.name, .mtu = path_.routed()});
+    PeerInfo& info = names_.peers[id];
+    info.name = peer.name;
+    info.bridges = peer.bridges;
+    info.prefixes = peer.prefixes;
+    info.protection = peer.manual      ? PeerInfo::Protection::manual
+                      : is_plain(peer) ? PeerInfo::Protection::none
+                                       : PeerInfo::Protection::esp;
+    if (info.protection == PeerInfo::Protection::esp) info.public_key = peer.public_key;
+
+    PeerOptions options{.encrypted = !is_plain(peer),
+                        .prefixes = peer.prefixes,
+                        .routed_mtu = path_.routed(),
+                        .liveness = {.keepalive = peer.keepalive}};
+    for (const std::string& bridge : peer.bridges) options.bridges.push_back(bridge_id(bridge));
+    worker_->post(
+        [id, port, options](Worker& worker) { worker.datapath().topology().add_peer(id, port, options); });
+    keying_->add(id, peer);
+}
+
+void Daemon::change(const config::RemovePeer& remove) {
+    const PeerId id = peer_id(remove.peer->name);
+    keying_->remove(id);
+    worker_->post([id](Worker& worker) { worker.datapath().topology().remove_peer(id); });
+    names_.ports.erase(port_id(PortInfo::Kind::tunnel, remove.peer->name));
+    names_.peers.erase(id);
+}
+
+void Daemon::change(const config::AddPort& add) {
+    const config::Port& port = *add.port;
+    std::uint16_t mtu = port.mtu.value_or(0);
+    if (!port.mtu && port.bridge) {
+        const auto bridge = std::ranges::find(target_->bridges, *port.bridge, &config::Bridge::name);
+        mtu = bridge_mtu(*target_, *bridge, path_);
+    } else if (!port.mtu) {
+        mtu = tun_mtu(*target_, path_);
+    }
+    std::optional<MacAddress> mac;
+    if (port.type == config::Port::Type::tap)
+        mac = port.mac.value_or(derived_mac(names_.node.name, "port " + port.name));
+    std::unique_ptr<Device> device = open_device(port, mtu, mac);
+    const bool is_packet = port.type == config::Port::Type::packet;
+    const PortId id = new_port({.name = port.name,
+                                .kind = kind_of(port.type),
+                                .bridge = port.bridge,
+                                .device = device->name(),
+                                .netns = port.netns,
+                                .mtu = is_packet ? std::nullopt : std::optional{mtu},
+                                .mac = mac,
+                                .vlan = port.vlan,
+                                .trunk = port.trunk,
+                                .addresses = port.address});
+    if (port.bridge) {
+        worker_->post([id, bridge = bridge_id(*port.bridge), filter = filter_of(port)](Worker& worker) {
+            worker.datapath().topology().add_frame_device(id, bridge, filter);
+        });
+    } else {
+        worker_->post([id, addresses = port.address, mtu](Worker& worker) {
+            worker.datapath().topology().add_datagram_device(id, addresses, mtu);
+        });
+    }
+    worker_->post(
+        [id, device = std::move(device)](Worker& worker) mutable { worker.attach(id, std::move(device)); });
+}
+
+std::unique_ptr<Device> Daemon::open_device(const config::Port& port, std::uint16_t mtu,
+                                            const std::optional<MacAddress>& mac) {
+    if (port.type == config::Port::Type::packet) return open_packet_socket(port.device, port.netns);
+    const bool is_tap = port.type == config::Port::Type::tap;
+    return open_tuntap({.layer = is_tap ? TunTapOptions::Layer::tap : TunTapOptions::Layer::tun,
+                        .name = port.device,
+                        .netns = port.netns,
+                        .mtu = mtu,
+                        .mac = mac,
+                        .addresses = port.address});
+}
+
+void Daemon::change(const config::RemovePort& remove) {
+    const auto found = std::ranges::find_if(names_.ports, [&](const auto& entry) {
+        return is_device(entry.second.kind) && entry.second.name == remove.port->name;
+    });
+    worker_->post([id = found->first](Worker& worker) {
+        worker.detach(id);
+        worker.datapath().remove_port(id);
+    });
+    names_.ports.erase(found);
+    kernel_routes_.forget(*remove.port);
+}
+
+void Daemon::change(const config::AddRoute& add) {
+    const config::Route& route = *add.route;
+    Route added{.to = route.to, .out = no_port, .via = route.via, .origin = Route::Origin::configured};
+    if (route.peer) added.out = port_id(PortInfo::Kind::tunnel, *route.peer);
+    if (route.port) added.out = port_id(PortInfo::Kind::tun, *route.port);
+    worker_->post([added](Worker& worker) { worker.datapath().topology().add_route(added); });
+}
+
+void Daemon::change(const config::RemoveRoute& remove) {
+    worker_->post([to = remove.route->to](Worker& worker) { worker.datapath().topology().remove_route(to); });
+}
+
+PortId Daemon::new_port(PortInfo info) {
+    const PortId id{next_port_++};
+    names_.ports[id] = std::move(info);
+    return id;
+}
+
+PortId Daemon::port_id(PortInfo::Kind kind, const std::string& name) const {
+    const auto found = std::ranges::find_if(names_.ports, [&](const auto& entry) {
+        return entry.second.kind == kind && entry.second.name == name;
+    });
+    if (found == names_.ports.end()) throw std::logic_error("no port of the name " + name);
+    return found->first;
+}
+
+BridgeId Daemon::bridge_id(const std::string& name) const {
+    return find_by_name(names_.bridges, name);
+}
+
+PeerId Daemon::peer_id(const std::string& name) const {
+    return find_by_name(names_.peers, name);
+}
+
+// ---- The worker's events, and the control socket
+// ---------------------------------------------------------------------
+
+void Daemon::handle_events() {
+    while (auto event = worker_ ? worker_->next_event() : std::nullopt) {
+        if (const auto* control = std::get_if<ControlReceived>(&*event)) keying_->receive(*control);
+        if (const auto* report = std::get_if<PeerReport>(&*event)) keying_->report(*report);
+        if (const auto* moved = std::get_if<PeerMoved>(&*event)) keying_->moved(*moved);
+        if (const auto* lost = std::get_if<PortLost>(&*event)) {
+            const auto found = names_.ports.find(lost->port);
+            if (found == names_.ports.end()) continue;
+            spdlog::error("port {}: its device was deleted by somebody else: restart weftd to have it again",
+                          found->second.name);
+            names_.node.warnings.push_back(fmt::format("port {} has lost its device", found->second.name));
+        }
+        if (auto* taken = std::get_if<SnapshotTaken>(&*event)) complete(std::move(*taken));
+    }
+}
+
+void Daemon::serve(const std::string& path) {
+    control_ = std::make_unique<ControlServer>(loop_, path);
+    answer("status", &report_status);
+    answer("ports", &report_ports);
+    answer("fdb", &report_fdb);
+    answer("routes", &report_routes);
+    answer("peers", &report_peers);
+    answer("drops", &report_drops);
+}
+
+// Half of every answer is the worker's: the request waits for its snapshot.
+void Daemon::answer(const std::string& method, nlohmann::json (*report)(const Snapshot&, const Names&)) {
+    control_->add_method(method, [this, report](const nlohmann::json&, const Reply& reply) {
+        const std::uint64_t request = next_request_++;
+        requests_[request] = [this, report, reply](const Snapshot& snapshot) {
+            reply.result(report(snapshot, current_names()));
+        };
+        worker_->post([request](Worker& worker) {
+            worker.emit(
+                SnapshotTaken{request, std::make_unique<Snapshot>(worker.datapath().snapshot(worker.now()))});
+        });
+    });
+}
+
+void Daemon::complete(SnapshotTaken taken) {
+    const auto found = requests_.find(taken.request);
+    if (found == requests_.end()) return;
+    found->second(*taken.snapshot);
+    requests_.erase(found);
+}
+
+Names Daemon::current_names() const {
+    Names names = names_;
+    names.node.uptime = loop_.now() - started_;
+    for (auto& [id, peer] : names.peers) {
+        const auto status = keying_->status(id);
+        if (!status) continue;
+        if (status->last_handshake) peer.last_handshake = loop_.now() - *status->last_handshake;
+        peer.handshaking = status->in_progress;
+        peer.handshakes = status->completed;
+    }
+    return names;
+}
+
+}  // namespace weft

@@ -1,0 +1,88 @@
+// A running node: the composition root. It owns the worker, the keys of the peers, the control socket, and
+// the configuration that is in force; it brings the node from one configuration to the next by applying the
+// changes between them, one object at a time. Starting is the way from none, stopping the way back.
+//
+// Owner: the control thread, on whose loop everything here runs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/control.h"
+#include "cli/kernel_routes.h"
+#include "cli/keying.h"
+#include "cli/loop.h"
+#include "cli/report.h"
+#include "cli/worker.h"
+#include "config/config.h"
+#include "config/diff.h"
+#include "overlay/mtu.h"
+
+namespace weft {
+
+class Daemon {
+  public:
+    explicit Daemon(Loop& loop);
+    ~Daemon();
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+
+    // Makes `next` the configuration in force. Throws std::runtime_error naming the object that could not be
+    // had; what was made until then goes with the daemon.
+    void apply(std::unique_ptr<const config::Config> next);
+
+  private:
+    void start(const config::Config& config);  // what cannot change later: worker, keys, sockets
+
+    void change(const config::ReplaceNode& replace);
+    void change(const config::ReplaceUnderlay& replace);
+    void change(const config::AddBridge& add);
+    void change(const config::RemoveBridge& remove);
+    void change(const config::AddPeer& add);
+    void change(const config::RemovePeer& remove);
+    void change(const config::AddPort& add);
+    void change(const config::RemovePort& remove);
+    void change(const config::AddRoute& add);
+    void change(const config::RemoveRoute& remove);
+
+    void add_leg(const config::Bridge& bridge, BridgeId id);
+    std::unique_ptr<Device> open_device(const config::Port& port, std::uint16_t mtu,
+                                        const std::optional<MacAddress>& mac);
+    PortId new_port(PortInfo info);
+    PortId port_id(PortInfo::Kind kind, const std::string& name) const;
+    BridgeId bridge_id(const std::string& name) const;
+    PeerId peer_id(const std::string& name) const;
+
+    void serve(const std::string& path);
+    void answer(const std::string& method, nlohmann::json (*report)(const Snapshot&, const Names&));
+    void complete(SnapshotTaken taken);
+    void handle_events();
+    Names current_names() const;
+
+    Loop& loop_;
+    Instant started_;
+    std::unique_ptr<const config::Config> config_;  // in force
+    const config::Config* target_ = nullptr;        // while apply() is at work
+    PathMtu path_;
+
+    Wakeup events_waiting_;
+    std::unique_ptr<Worker> worker_;
+    std::unique_ptr<Keying> keying_;
+    std::unique_ptr<ControlServer> control_;
+    KernelRoutes kernel_routes_;
+
+    Names names_;
+    std::uint16_t next_port_ = 0;
+    std::uint16_t next_bridge_ = 0;
+    std::uint16_t next_peer_ = 0;
+
+    // Requests that wait for the worker's part of the answer.
+    std::uint64_t next_request_ = 0;
+    std::map<std::uint64_t, std::function<void(const Snapshot&)>> requests_;
+};
+
+}  // namespace weft

@@ -1,0 +1,63 @@
+#include "cli/kernel_routes.h"
+
+#include <algorithm>
+
+#include "vswitch/netlink.h"
+#include "vswitch/netns.h"
+
+namespace weft {
+
+namespace {
+
+bool has_kernel_routes(const config::Port& port) {
+    return port.type == config::Port::Type::tun && port.kernel_routes;
+}
+
+}  // namespace
+
+std::set<Prefix> routes_over(const config::Config& config, const config::Port& tun) {
+    std::set<Prefix> routes;
+    for (const auto& peer : config.peers) routes.insert(peer.prefixes.begin(), peer.prefixes.end());
+    for (const auto& bridge : config.bridges) {
+        for (const Prefix& gateway : bridge.gateway) routes.insert(gateway.network());
+    }
+    for (const auto& route : config.routes) {
+        if (route.port != tun.name) routes.insert(route.to);
+    }
+    std::erase_if(routes, [&](const Prefix& route) {
+        const bool connected =
+            std::ranges::any_of(tun.address, [&](const Prefix& own) { return own.network() == route; });
+        return route.length == 0 || connected;
+    });
+    // Of two TUNs in one namespace the first takes what both could.
+    for (const auto& earlier : config.ports) {
+        if (&earlier == &tun) break;
+        if (!has_kernel_routes(earlier) || earlier.netns != tun.netns) continue;
+        for (const Prefix& taken : routes_over(config, earlier)) routes.erase(taken);
+    }
+    return routes;
+}
+
+void KernelRoutes::sync(const config::Config& config) {
+    for (const config::Port& tun : config.ports) {
+        if (!has_kernel_routes(tun)) continue;
+        const std::set<Prefix> wanted = routes_over(config, tun);
+        std::set<Prefix>& installed = installed_[tun.name];
+        if (wanted == installed) continue;
+        in_namespace(tun.netns, [&] {
+            Netlink netlink;
+            for (const Prefix& route : std::set(installed)) {
+                if (wanted.contains(route)) continue;
+                netlink.remove_route(route, tun.device);
+                installed.erase(route);
+            }
+            for (const Prefix& route : wanted) {
+                if (installed.contains(route)) continue;
+                netlink.add_route(route, tun.device);
+                installed.insert(route);
+            }
+        });
+    }
+}
+
+}  // namespace weft

@@ -1,0 +1,161 @@
+#include "cli/keying.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+namespace weft {
+
+namespace {
+
+Handshaker::WallTime wall() {
+    return std::chrono::system_clock::now();
+}
+
+}  // namespace
+
+Keying::Keying(Loop& loop, Worker& worker, const config::Node& node)
+    : loop_(loop), worker_(worker), resolver_(loop), timer_(loop, [this] {
+          handshaker_->tick(loop_.now(), wall());
+          carry_out();
+      }) {
+    if (node.private_key) handshaker_.emplace(*node.private_key, random_);
+    if (!node.keylog) return;
+    keylog_.emplace(*node.keylog);
+    spdlog::warn("keylog is on: whoever reads {} can read all traffic of this node", *node.keylog);
+}
+
+void Keying::add(PeerId id, const config::Peer& peer) {
+    Known& known = peers_[id];
+    known.name = peer.name;
+    known.encrypted = peer.encryption == config::Peer::Encryption::esp;
+    known.port = peer.endpoint_port;
+    if (peer.manual) {
+        add_manual(id, known, *peer.manual);
+    } else if (known.encrypted) {
+        handshaker_->add_peer(
+            id, {.public_key = peer.public_key,
+                 .preshared_key = peer.preshared_key ? peer.preshared_key->clone() : PresharedKey{},
+                 .endpoint = std::nullopt});
+    }
+    if (peer.endpoint_host) resolve(id, *peer.endpoint_host);
+}
+
+void Keying::add_manual(PeerId id, Known& known, const config::ManualSa& manual) {
+    known.sequence = std::make_unique<SequenceStore>(manual.counter_file, manual.outbound.spi);
+    log_keys(manual.outbound, manual.inbound, known.ipv6);
+    worker_.post([id, outbound = manual.outbound.clone(), inbound = manual.inbound.clone(),
+                  first = known.sequence->first(), limit = known.sequence->limit()](Worker& worker) {
+        worker.datapath().install_manual(id, outbound, inbound, first, limit, worker.now());
+    });
+}
+
+void Keying::remove(PeerId id) {
+    resolver_.forget(id.value());
+    if (handshaker_) handshaker_->remove_peer(id);
+    peers_.erase(id);
+}
+
+void Keying::resolve(PeerId id, const std::string& host) {
+    const std::uint16_t port = peers_.at(id).port;
+    if (const auto address = IpAddress::parse(host)) return located(id, {*address, port});
+    resolver_.lookup(
+        id.value(), host, [this, id, port](const IpAddress& address) { located(id, {address, port}); },
+        [this, id, host](const std::string& why) {
+            spdlog::warn("peer {}: cannot resolve {} ({}); trying again", peers_.at(id).name, host, why);
+        });
+}
+
+// Greeting a peer at once makes the first packet fast, and tells it that an old session of ours is dead.
+void Keying::located(PeerId id, const Endpoint& endpoint) {
+    peers_.at(id).ipv6 = endpoint.address.is_v6();
+    worker_.post([id, endpoint](Worker& worker) { worker.datapath().set_endpoint(id, endpoint); });
+    if (!peers_.at(id).encrypted || peers_.at(id).sequence) return;
+    handshaker_->set_endpoint(id, endpoint);
+    handshaker_->initiate(id, loop_.now(), wall());
+    carry_out();
+}
+
+void Keying::receive(const ControlReceived& control) {
+    std::optional<Drop> drop = Drop::bad_control;
+    if (handshaker_) drop = handshaker_->receive(control.datagram(), control.from, loop_.now(), wall());
+    if (drop) worker_.post([drop = *drop](Worker& worker) { worker.datapath().underlay_drops().add(drop); });
+    carry_out();
+}
+
+void Keying::report(const PeerReport& report) {
+    const auto found = peers_.find(report.peer);
+    if (found == peers_.end()) return;
+    if (SequenceStore* sequence = found->second.sequence.get()) {
+        if (!sequence->reserve_beyond(report.activity.packets_sent)) return;
+        worker_.post([id = report.peer, limit = sequence->limit()](Worker& worker) {
+            worker.datapath().raise_limit(id, limit);
+        });
+        return;
+    }
+    if (!handshaker_) return;
+    handshaker_->report(report.peer, report.activity, loop_.now(), wall());
+    carry_out();
+}
+
+void Keying::moved(const PeerMoved& moved) {
+    const auto found = peers_.find(moved.peer);
+    if (found == peers_.end()) return;
+    spdlog::info("peer {}: now at {}", found->second.name, moved.endpoint.to_string());
+    found->second.ipv6 = moved.endpoint.address.is_v6();
+    if (handshaker_ && !found->second.sequence) handshaker_->set_endpoint(moved.peer, moved.endpoint);
+}
+
+std::optional<Handshaker::Status> Keying::status(PeerId id) const {
+    const auto found = peers_.find(id);
+    if (!handshaker_ || found == peers_.end() || !found->second.encrypted || found->second.sequence)
+        return std::nullopt;
+    return handshaker_->status(id);
+}
+
+void Keying::carry_out() {
+    if (!handshaker_) return;
+    auto actions = handshaker_->take_actions();
+    for (Handshaker::Action& action : actions) {
+        if (auto* send = std::get_if<Handshaker::Send>(&action)) {
+            worker_.post([to = send->to, datagram = std::move(send->datagram)](Worker& worker) {
+                worker.datapath().send_control(to, datagram);
+            });
+        } else if (auto* installed = std::get_if<Handshaker::Install>(&action)) {
+            install(*installed);
+        } else if (const auto* retired = std::get_if<Handshaker::Retire>(&action)) {
+            spdlog::info("peer {}: session over", peers_.at(retired->peer).name);
+            worker_.post([id = retired->peer](Worker& worker) { worker.datapath().retire(id); });
+        }
+    }
+    arm();
+}
+
+void Keying::install(Handshaker::Install& install) {
+    Known& known = peers_.at(install.peer);
+    known.ipv6 = install.endpoint.address.is_v6();
+    log_keys(install.session.outbound, install.session.inbound, known.ipv6);
+    spdlog::info("peer {}: new keys ({}), at {}", known.name, to_string(install.session.outbound.cipher),
+                 install.endpoint.to_string());
+    worker_.post([id = install.peer, endpoint = install.endpoint,
+                  session = std::move(install.session)](Worker& worker) {
+        worker.datapath().set_endpoint(id, endpoint);
+        worker.datapath().install(id, session, worker.now());
+    });
+}
+
+void Keying::log_keys(const SaKeys& outbound, const SaKeys& inbound, bool ipv6) {
+    if (!keylog_) return;
+    keylog_->append(outbound, ipv6);
+    keylog_->append(inbound, ipv6);
+}
+
+void Keying::arm() {
+    const auto deadline = handshaker_->next_deadline();
+    if (!deadline) return timer_.stop();
+    timer_.start(std::max(*deadline - loop_.now(), Duration::zero()));
+}
+
+}  // namespace weft

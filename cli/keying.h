@@ -1,0 +1,70 @@
+// The control side of the peers: where they are and what keys they have. Joins the Handshaker (which knows no
+// socket and no clock), the resolver, the counter files of manual security associations and the key log to
+// the worker.
+//
+// Owner: the control thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/keylog.h"
+#include "cli/loop.h"
+#include "cli/resolver.h"
+#include "cli/sequence_store.h"
+#include "cli/worker.h"
+#include "config/config.h"
+#include "overlay/handshake.h"
+#include "overlay/random.h"
+
+namespace weft {
+
+class Keying {
+  public:
+    Keying(Loop& loop, Worker& worker, const config::Node& node);
+
+    // The peer exists in the datapath; `id` and its configuration stay until remove(). Throws if a counter
+    // file is unusable.
+    void add(PeerId id, const config::Peer& peer);
+    void remove(PeerId id);
+
+    // What the worker reports.
+    void receive(const ControlReceived& control);
+    void report(const PeerReport& report);
+    void moved(const PeerMoved& moved);
+
+    [[nodiscard]] std::optional<Handshaker::Status> status(PeerId id) const;
+
+    [[nodiscard]] bool keylog() const noexcept { return keylog_.has_value(); }
+
+  private:
+    struct Known {
+        std::string name;
+        bool encrypted = true;
+        std::uint16_t port = 0;
+        std::unique_ptr<SequenceStore> sequence;  // of a manual SA
+        bool ipv6 = false;                        // its endpoint, for the key log
+    };
+
+    void resolve(PeerId id, const std::string& host);
+    void located(PeerId id, const Endpoint& endpoint);
+    void add_manual(PeerId id, Known& known, const config::ManualSa& manual);
+    void carry_out();
+    void install(Handshaker::Install& install);
+    void log_keys(const SaKeys& outbound, const SaKeys& inbound, bool ipv6);
+    void arm();
+
+    Loop& loop_;
+    Worker& worker_;
+    SystemRandom random_;
+    std::optional<Handshaker> handshaker_;  // there if the node has an identity
+    Resolver resolver_;
+    Timer timer_;
+    std::optional<Keylog> keylog_;
+    std::map<PeerId, Known> peers_;
+};
+
+}  // namespace weft

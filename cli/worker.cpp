@@ -1,0 +1,164 @@
+#include "cli/worker.h"
+
+#include <chrono>
+#include <latch>
+#include <utility>
+
+namespace weft {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Duration tick_interval = 200ms;
+constexpr Duration down_retry_interval = 1s;
+constexpr std::size_t command_ring = 1024;
+constexpr std::size_t event_ring = 1024;
+
+}  // namespace
+
+Worker::Worker(std::size_t pool_packets, std::function<void()> event_waiting)
+    : pool_(pool_packets),
+      datapath_(pool_),
+      event_waiting_(std::move(event_waiting)),
+      commands_(command_ring),
+      events_(event_ring) {
+    batch_.reserve(Datapath::max_batch);
+    datagrams_.reserve(Datapath::max_batch);
+    std::latch ready{1};
+    thread_ = std::thread([this, &ready] {
+        loop_ = std::make_unique<Loop>();
+        wakeup_ = std::make_unique<Wakeup>(*loop_, [this] { obey(); });
+        ready.count_down();
+        run();
+    });
+    ready.wait();
+}
+
+Worker::~Worker() {
+    stopping_ = true;
+    wakeup_->send();
+    thread_.join();
+}
+
+void Worker::run() {
+    tick_ = std::make_unique<Timer>(*loop_, [this] {
+        datapath_.tick(now());
+        flush();
+    });
+    tick_->start(tick_interval, tick_interval);
+    loop_->run();
+
+    flush();
+    esp_poll_.reset();
+    vxlan_poll_.reset();
+    underlay_.reset();
+    devices_.clear();
+    tick_.reset();
+    wakeup_.reset();
+    loop_.reset();
+}
+
+void Worker::post(Command command) {
+    while (!commands_.push(command)) {
+        wakeup_->send();
+        std::this_thread::sleep_for(1ms);
+    }
+    wakeup_->send();
+}
+
+void Worker::obey() {
+    while (auto command = commands_.pop()) (*command)(*this);
+    flush();
+    if (stopping_) loop_->stop();
+}
+
+void Worker::emit(WorkerEvent event) noexcept {
+    events_.push(event);
+    event_waiting_();
+}
+
+void Worker::attach(PortId port, std::unique_ptr<Device> device) {
+    Attached& attached = devices_[port];
+    attached.device = std::move(device);
+    attached.poll = std::make_unique<Poll>(*loop_, attached.device->descriptor(),
+                                           [this, port](Poll::Events) { read_device(port); });
+    attached.retry =
+        std::make_unique<Timer>(*loop_, [this, port] { devices_.at(port).poll->watch({.readable = true}); });
+    attached.poll->watch({.readable = true});
+}
+
+void Worker::detach(PortId port) {
+    const auto found = devices_.find(port);
+    if (found == devices_.end()) return;
+    found->second.poll.reset();
+    devices_.erase(found);
+}
+
+void Worker::use(std::unique_ptr<Underlay> underlay) {
+    esp_poll_.reset();
+    vxlan_poll_.reset();
+    underlay_ = std::move(underlay);
+    const auto poll = [this](Channel channel) -> std::unique_ptr<Poll> {
+        const int descriptor = underlay_->descriptor(channel);
+        if (descriptor < 0) return nullptr;
+        auto made = std::make_unique<Poll>(*loop_, descriptor,
+                                           [this, channel](Poll::Events) { read_underlay(channel); });
+        made->watch({.readable = true});
+        return made;
+    };
+    esp_poll_ = poll(Channel::esp);
+    vxlan_poll_ = poll(Channel::vxlan);
+}
+
+void Worker::read_device(PortId port) {
+    Attached& attached = devices_.at(port);
+    const auto status = attached.device->read(pool_, Datapath::max_batch, batch_, datapath_.drops(port));
+    datapath_.from_port(port, batch_, now());
+    batch_.clear();
+    flush();
+    if (status == Device::Status::down) {
+        attached.poll->watch({});
+        attached.retry->start(down_retry_interval);
+    } else if (status == Device::Status::gone) {
+        attached.poll->watch({});
+        emit(PortLost{port});
+    }
+}
+
+void Worker::read_underlay(Channel channel) {
+    underlay_->read(channel, pool_, Datapath::max_batch, datagrams_, datapath_.underlay_drops());
+    datapath_.from_underlay(datagrams_, now());
+    datagrams_.clear();
+    flush();
+}
+
+// Everything that the last batch left in the outboxes goes out.
+void Worker::flush() noexcept {
+    for (const PortId port : datapath_.ports_with_output()) {
+        auto& outbox = datapath_.port_outbox(port);
+        const auto found = devices_.find(port);
+        if (found == devices_.end()) {
+            datapath_.drops(port).add(Drop::device_error, outbox.size());
+            outbox.clear();
+        } else {
+            found->second.device->write(outbox, datapath_.drops(port));
+        }
+    }
+    datapath_.flushed();
+    if (underlay_) {
+        underlay_->write(datapath_.underlay_outbox(), refused_);
+        for (const auto& [tunnel, drop] : refused_) {
+            (tunnel == no_port ? datapath_.underlay_drops() : datapath_.drops(tunnel)).add(drop);
+        }
+        refused_.clear();
+    } else {
+        datapath_.underlay_outbox().clear();
+    }
+    for (Event& event : datapath_.events()) {
+        std::visit([this](auto& what) { emit(std::move(what)); }, event);
+    }
+    datapath_.events().clear();
+}
+
+}  // namespace weft

@@ -1,0 +1,107 @@
+// A worker: a thread with one event loop, one complete Datapath, the devices and the underlay sockets that
+// belong to it. A packet is read, decided, sealed and written here without ever meeting another thread.
+//
+//   control thread  --- commands --->  worker      post(); executed between batches, in order
+//   control thread  <--  events  ----  worker      next_event(), after `event_waiting` was called
+//
+// Both directions are bounded rings. A command waits for room; an event that finds none is lost (handshakes
+// and reports repeat themselves, and a lost port is asked for again).
+//
+// Reads are bounded: one batch of Datapath::max_batch packets for each readiness of a descriptor, then the
+// others get their turn; what the batch caused is written out before the next one is read.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "cli/loop.h"
+#include "cli/ring.h"
+#include "overlay/datapath.h"
+#include "overlay/underlay.h"
+#include "vswitch/device/device.h"
+
+namespace weft {
+
+struct PortLost {  // its device was deleted by somebody else
+    PortId port;
+};
+
+struct SnapshotTaken {
+    std::uint64_t request = 0;
+    std::unique_ptr<Snapshot> snapshot;
+};
+
+using WorkerEvent =
+    std::variant<std::monostate, ControlReceived, PeerReport, PeerMoved, PortLost, SnapshotTaken>;
+
+class Worker {
+  public:
+    using Command = std::move_only_function<void(Worker&)>;
+
+    // Starts the thread. `event_waiting` is called on that thread, and must do no more than wake the other
+    // one up.
+    Worker(std::size_t pool_packets, std::function<void()> event_waiting);
+
+    // Stops it. Devices and sockets are closed.
+    ~Worker();
+
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    // For the control thread.
+    void post(Command command);
+
+    [[nodiscard]] std::optional<WorkerEvent> next_event() { return events_.pop(); }
+
+    // For commands, on the worker's thread.
+    [[nodiscard]] Datapath& datapath() noexcept { return datapath_; }
+
+    [[nodiscard]] Instant now() const noexcept { return loop_->now(); }
+
+    void attach(PortId port, std::unique_ptr<Device> device);  // to a port of the datapath's
+    void detach(PortId port);                                  // and closes the device
+    void use(std::unique_ptr<Underlay> underlay);
+    void emit(WorkerEvent event) noexcept;
+
+  private:
+    struct Attached {
+        std::unique_ptr<Device> device;
+        std::unique_ptr<Poll> poll;
+        std::unique_ptr<Timer> retry;  // while the interface is down
+    };
+
+    void run();
+    void obey();
+    void read_device(PortId port);
+    void read_underlay(Channel channel);
+    void flush() noexcept;
+
+    PacketPool pool_;
+    Datapath datapath_;
+    std::function<void()> event_waiting_;
+    Ring<Command> commands_;
+    Ring<WorkerEvent> events_;
+    std::atomic<bool> stopping_ = false;
+
+    // Made and destroyed on the worker's thread.
+    std::unique_ptr<Loop> loop_;
+    std::unique_ptr<Wakeup> wakeup_;
+    std::unique_ptr<Timer> tick_;
+    std::map<PortId, Attached> devices_;
+    std::unique_ptr<Underlay> underlay_;
+    std::unique_ptr<Poll> esp_poll_;
+    std::unique_ptr<Poll> vxlan_poll_;
+
+    std::vector<Packet> batch_;
+    std::vector<UnderlayDatagram> datagrams_;
+    std::vector<RefusedDatagram> refused_;
+
+    std::thread thread_;
+};
+
+}  // namespace weft
