@@ -1,0 +1,287 @@
+#include "tests/support/simulated_network.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "crypto/esp.h"
+#include "crypto/x25519.h"
+
+namespace weft::test {
+
+namespace {
+
+constexpr std::size_t node_pool_packets = 512;
+
+}  // namespace
+
+// ---- Node
+// ------------------------------------------------------------------------------------------------------------
+
+Node::Node(Network& network, std::size_t index, const Endpoint& address)
+    : network_(network), index_(index), address_(address), random_(network.random().next()) {
+    random_.fill(identity_.writable());
+    public_key_ = X25519{identity_}.public_key();
+    boot();
+}
+
+Node::~Node() = default;
+
+void Node::boot() {
+    ++generation_;
+    armed_.reset();
+    next_peer_ = 0;
+    datapath_.reset();
+    pool_ = std::make_unique<PacketPool>(node_pool_packets);
+    datapath_ = std::make_unique<Datapath>(*pool_);
+    handshaker_ = std::make_unique<Handshaker>(identity_, random_);
+    if (configure_) configure_(*this);
+}
+
+void Node::configure(std::function<void(Node&)> configure) {
+    configure_ = std::move(configure);
+    configure_(*this);
+    settle();
+}
+
+void Node::restart() {
+    boot();
+    settle();
+}
+
+PeerId Node::add_peer(const Node& other, PeerSetup setup) {
+    const PeerId peer{next_peer_++};
+    const PortId port{static_cast<std::uint16_t>(1000 + peer.value())};
+    const auto endpoint = setup.know_endpoint ? std::optional{other.address()} : std::nullopt;
+    topology().add_peer(peer, port,
+                        {.encrypted = setup.encrypted,
+                         .endpoint = endpoint,
+                         .bridges = setup.bridges,
+                         .prefixes = setup.prefixes,
+                         .routed_mtu = 1438,
+                         .liveness = {.keepalive = setup.keepalive}});
+    if (setup.encrypted) {
+        handshaker_->add_peer(peer, {.public_key = other.public_key(),
+                                     .preshared_key = std::move(setup.preshared_key),
+                                     .endpoint = endpoint});
+    }
+    return peer;
+}
+
+void Node::move_to(const Endpoint& address) {
+    network_.by_address_.erase(address_);
+    address_ = address;
+    network_.by_address_[address] = this;
+}
+
+void Node::send(PortId port, std::span<const std::uint8_t> bytes) {
+    Packet packet = pool_->take(bytes);
+    datapath_->from_port(port, {&packet, 1}, network_.now());
+    settle();
+}
+
+void Node::receive(Channel channel, const Endpoint& from, std::span<const std::uint8_t> bytes) {
+    UnderlayDatagram datagram{pool_->take(bytes), from, channel};
+    datapath_->from_underlay({&datagram, 1}, network_.now());
+    settle();
+}
+
+void Node::initiate(PeerId peer) {
+    handshaker_->initiate(peer, network_.now(), network_.wall());
+    settle();
+}
+
+void Node::tick() {
+    datapath_->tick(network_.now());
+    settle();
+}
+
+void Node::handshake_tick() {
+    armed_.reset();
+    handshaker_->tick(network_.now(), network_.wall());
+    settle();
+}
+
+void Node::settle() {
+    const Instant now = network_.now();
+    while (true) {
+        auto events = std::exchange(datapath_->events(), {});
+        for (const Event& event : events) {
+            if (const auto* control = std::get_if<ControlReceived>(&event)) {
+                const auto drop =
+                    handshaker_->receive(control->datagram(), control->from, now, network_.wall());
+                if (drop) datapath_->underlay_drops().add(*drop);
+            } else if (const auto* report = std::get_if<PeerReport>(&event)) {
+                handshaker_->report(report->peer, report->activity, now, network_.wall());
+            } else if (const auto* moved = std::get_if<PeerMoved>(&event)) {
+                handshaker_->set_endpoint(moved->peer, moved->endpoint);
+            }
+        }
+        auto actions = handshaker_->take_actions();
+        for (auto& action : actions) carry_out(action);
+        if (events.empty() && actions.empty()) break;
+    }
+    for (const PortId port : datapath_->ports_with_output()) {
+        auto packets = std::exchange(datapath_->port_outbox(port), {});
+        for (const Packet& packet : packets) {
+            if (on_output) on_output(port, packet.bytes());
+        }
+    }
+    datapath_->flushed();
+    auto datagrams = std::exchange(datapath_->underlay_outbox(), {});
+    for (const auto& datagram : datagrams) {
+        network_.transmit(*this, datagram.remote, datagram.channel, datagram.packet.bytes());
+    }
+    network_.schedule_handshake(*this);
+}
+
+void Node::carry_out(Handshaker::Action& action) {
+    if (const auto* send = std::get_if<Handshaker::Send>(&action)) {
+        datapath_->send_control(send->to, send->datagram);
+    } else if (const auto* install = std::get_if<Handshaker::Install>(&action)) {
+        datapath_->set_endpoint(install->peer, install->endpoint);
+        datapath_->install(install->peer, install->session, network_.now());
+    } else if (const auto* retire = std::get_if<Handshaker::Retire>(&action)) {
+        datapath_->retire(retire->peer);
+    }
+}
+
+// ---- Network
+// ---------------------------------------------------------------------------------------------------------
+
+Network::Network(std::uint64_t seed, LinkOptions links, Duration tick)
+    : random_(seed), links_(links), tick_(tick) {}
+
+Network::~Network() = default;
+
+Node& Network::add_node() {
+    const std::size_t index = nodes_.size();
+    const auto high = static_cast<std::uint8_t>(index >> 8U);
+    const auto low = static_cast<std::uint8_t>(index);
+    const Endpoint address{IpAddress::v4({10, 200, high, low}), 4500};
+    nodes_.push_back(std::make_unique<Node>(*this, index, address));
+    by_address_[address] = nodes_.back().get();
+    schedule_tick(*nodes_.back());
+    return *nodes_.back();
+}
+
+void Network::put_behind_nat(Node& node, const IpAddress& outside, Duration nat_timeout) {
+    nats_[&node] = {outside, nat_timeout};
+}
+
+void Network::forget_nat_mappings() {
+    mappings_.clear();
+}
+
+Handshaker::WallTime Network::wall() const noexcept {
+    return Handshaker::WallTime{std::chrono::seconds{1'800'000'000}} +
+           std::chrono::duration_cast<Handshaker::WallTime::duration>(now_.time_since_epoch());
+}
+
+void Network::run_for(Duration duration) {
+    const Instant end = now_ + duration;
+    while (!events_.empty() && events_.top().when <= end) {
+        auto what = std::move(const_cast<Event&>(events_.top()).what);
+        now_ = events_.top().when;
+        events_.pop();
+        what();
+    }
+    now_ = end;
+}
+
+void Network::at(Instant when, std::function<void()> what) {
+    events_.push({when, order_++, std::move(what)});
+}
+
+void Network::schedule_tick(Node& node) {
+    at(now_ + tick_, [this, &node] {
+        node.tick();
+        schedule_tick(node);
+    });
+}
+
+void Network::schedule_handshake(Node& node) {
+    const auto deadline = node.handshaker().next_deadline();
+    if (!deadline || (node.armed_ && *node.armed_ <= *deadline)) return;
+    node.armed_ = deadline;
+    at(std::max(*deadline, now_), [this, &node, generation = node.generation_, armed = *deadline] {
+        if (node.generation_ == generation && node.armed_ == armed) node.handshake_tick();
+    });
+}
+
+void Network::transmit(Node& from, const Endpoint& to, Channel channel, std::span<const std::uint8_t> bytes) {
+    const Endpoint source = translate_out(from, to);
+    Bytes copy(bytes.begin(), bytes.end());
+    if (channel == Channel::esp) watch_nonce(to, copy);
+    if (on_wire && !on_wire(source, to, channel, copy)) return;
+    const int copies = random_.chance(links_.duplication) ? 2 : 1;
+    for (int i = 0; i < copies; ++i) {
+        if (random_.chance(links_.loss)) continue;
+        const Duration jitter{
+            links_.jitter.count() > 0
+                ? static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(links_.jitter.count())))
+                : 0};
+        at(now_ + links_.delay + jitter,
+           [this, source, to, channel, copy] { deliver(source, to, channel, copy); });
+    }
+}
+
+void Network::deliver(const Endpoint& from, const Endpoint& to, Channel channel, const Bytes& bytes) {
+    Node* receiver = find_receiver(from, to);
+    if (receiver == nullptr) return;
+    ++datagrams_;
+    const auto when = now_.time_since_epoch().count();
+    std::array<std::uint8_t, sizeof(when)> stamp{};
+    std::memcpy(stamp.data(), &when, sizeof(when));
+    hash(stamp);
+    hash(bytes);
+    receiver->receive(channel, from, bytes);
+}
+
+// A node that moved is found at its new address only.
+Node* Network::find_receiver(const Endpoint& from, const Endpoint& to) {
+    Endpoint inside = to;
+    if (const auto found = mappings_.find(to); found != mappings_.end()) {
+        const auto allowed = found->second.allowed.find(from);
+        if (allowed == found->second.allowed.end()) return nullptr;
+        inside = found->second.inside;
+    }
+    const auto node = by_address_.find(inside);
+    if (node == by_address_.end()) return nullptr;
+    const bool direct = inside == to;
+    if (direct && nats_.contains(node->second)) return nullptr;  // nobody reaches an inside address
+    return node->second;
+}
+
+Endpoint Network::translate_out(const Node& from, const Endpoint& to) {
+    const auto nat = nats_.find(&from);
+    if (nat == nats_.end()) return from.address();
+    std::erase_if(mappings_,
+                  [&](const auto& entry) { return now_ - entry.second.last_out > nat->second.timeout; });
+    for (auto& [outside, mapping] : mappings_) {
+        if (mapping.inside != from.address() || outside.address != nat->second.outside) continue;
+        mapping.last_out = now_;
+        mapping.allowed[to] = now_;
+        return outside;
+    }
+    const Endpoint outside{nat->second.outside, next_mapping_++};
+    mappings_[outside] = {from.address(), now_, {{to, now_}}};
+    return outside;
+}
+
+void Network::watch_nonce(const Endpoint& to, std::span<const std::uint8_t> bytes) {
+    if (bytes.size() < Esp::min_size || Esp::spi_of(bytes) == 0) return;
+    // Receiver, SPI and IV, mixed into 64 bits: a false alarm in 10^7 packets has a chance of 10^-5.
+    std::uint64_t spi = Esp::spi_of(bytes);
+    std::uint64_t iv = 0;
+    std::memcpy(&iv, bytes.data() + 8, sizeof(iv));
+    std::uint64_t key = (spi << 32U | std::hash<Endpoint>{}(to) >> 32U) * 0x9E3779B97F4A7C15;
+    key ^= iv * 0xC2B2AE3D27D4EB4F;
+    key = (key ^ key >> 29U) * 0xBF58476D1CE4E5B9;
+    if (!seen_nonces_.insert(key ^ key >> 32U).second) ++nonce_reuses_;
+}
+
+void Network::hash(std::span<const std::uint8_t> bytes) noexcept {
+    for (const auto byte : bytes) trace_ = (trace_ ^ byte) * 0x100000001B3;
+}
+
+}  // namespace weft::test
