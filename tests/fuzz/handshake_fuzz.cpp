@@ -1,0 +1,143 @@
+// Hostile control datagrams against a Handshaker with a handshake under way. The first byte chooses how the
+// rest is used:
+//
+//   0  as a datagram
+//   1  as a datagram with a correct mac1, which anyone can compute who knows the public key
+//   2  as bytes that are mixed into a valid initiation, with a correct mac1
+//   3  the same with a valid response
+//   4  as the payload of an initiation or a response: hostile, but from an authenticated peer
+//
+// Nothing but the two valid messages, unchanged, may bring about a session.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "crypto/blake2s.h"
+#include "crypto/x25519.h"
+#include "overlay/handshake.h"
+#include "overlay/handshake_message.h"
+
+using namespace weft;
+
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+class CountingRandom final : public Random {
+  public:
+    void fill(std::span<std::uint8_t> bytes) noexcept override {
+        for (auto& byte : bytes)
+            byte = static_cast<std::uint8_t>((state_ = state_ * 6364136223846793005U + 1U) >> 56U);
+    }
+
+  private:
+    std::uint64_t state_ = 1;
+};
+
+constexpr PeerId peer{1};
+const Endpoint somewhere{IpAddress::v4({192, 0, 2, 1}), 4500};
+constexpr Handshaker::WallTime wall{std::chrono::seconds{1'800'000'000}};
+
+PrivateKey private_key(std::uint8_t fill) {
+    PrivateKey key;
+    std::ranges::fill(key.writable(), fill);
+    return key;
+}
+
+struct Pair {
+    Pair() {
+        a.add_peer(peer, {b_public, {}, somewhere});
+        b.add_peer(peer, {a_public, {}, somewhere});
+        a.initiate(peer, Instant{}, wall);
+        initiation = std::get<Handshaker::Send>(a.take_actions().at(0)).datagram;
+    }
+
+    Bytes answer() {
+        (void)b.receive(initiation, somewhere, Instant{}, wall);
+        return std::get<Handshaker::Send>(b.take_actions().at(0)).datagram;
+    }
+
+    CountingRandom random;
+    PublicKey a_public = X25519{private_key(1)}.public_key();
+    PublicKey b_public = X25519{private_key(2)}.public_key();
+    Handshaker a{private_key(1), random};
+    Handshaker b{private_key(2), random};
+    Bytes initiation;
+};
+
+void correct_mac1(Bytes& datagram, const PublicKey& recipient) {
+    if (datagram.size() < 32) return;
+    const auto maced = datagram.size() - 32;
+    blake2s_mac(mac1_key(recipient), ByteView{datagram}.first(maced),
+                std::span<std::uint8_t, 16>{datagram.data() + maced, 16});
+}
+
+void mix(Bytes& datagram, ByteView input) {
+    for (std::size_t i = 0; i + 1 < input.size(); i += 2)
+        datagram[input[i] % datagram.size()] ^= input[i + 1];
+}
+
+void require_no_session(Handshaker& handshaker) {
+    for (const auto& action : handshaker.take_actions()) {
+        if (std::holds_alternative<Handshaker::Install>(action)) std::abort();
+    }
+}
+
+void receive(Handshaker& handshaker, const Bytes& datagram) {
+    (void)handshaker.receive(datagram, somewhere, Instant{}, wall);
+    require_no_session(handshaker);
+}
+
+void parse_payloads(ByteView input) {
+    if (const auto payload = InitiationPayload::parse(input)) {
+        const auto again = InitiationPayload::parse(payload->serialize());
+        if (!payload->ciphers.empty() && (!again || again->spi != payload->spi)) std::abort();
+    }
+    if (input.size() != ResponsePayload::size) return;
+    if (const auto payload = ResponsePayload::parse(input.first<ResponsePayload::size>())) {
+        if (!std::ranges::equal(payload->serialize(), input)) std::abort();
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size == 0) return 0;
+    const ByteView input{data + 1, size - 1};
+    Bytes datagram{input.begin(), input.end()};
+    Pair pair;
+    switch (data[0] % 5) {
+        case 0:
+            receive(pair.b, datagram);
+            break;
+        case 1:
+            correct_mac1(datagram, pair.b_public);
+            receive(pair.b, datagram);
+            break;
+        case 2:
+            datagram = pair.initiation;
+            mix(datagram, input);
+            correct_mac1(datagram, pair.b_public);
+            if (datagram != pair.initiation) receive(pair.b, datagram);
+            break;
+        case 3: {
+            const auto valid = pair.answer();
+            datagram = valid;
+            mix(datagram, input);
+            std::copy_n(valid.begin() + 8, 4,
+                        datagram.begin() + 8);  // the sender index, which nothing depends on
+            correct_mac1(datagram, pair.a_public);
+            if (datagram != valid) receive(pair.a, datagram);
+            break;
+        }
+        default:
+            parse_payloads(input);
+            break;
+    }
+    return 0;
+}

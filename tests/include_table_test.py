@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+"""Holds the code to the table of DESIGN.md: which folder may include what, and which library may link which.
+
+    include_table_test.py [ROOT]     checks the project at ROOT; prints FILE:LINE: what and why for each breach
+    include_table_test.py --self     breaks every rule once in a made-up tree and expects to be told of each
+
+Both the #include lines and the edges of the CMake libraries are checked. A header in <> or "" is one of: the project's own
+(by its first folder), a library's (by its path), the kernel's or libc's (listed by folder), or the C++ standard library's.
+"""
+
+import pathlib
+import re
+import sys
+import tempfile
+
+# What the files of a folder may include: folders of the project, and libraries by name.
+ALLOWED = {
+    "crypto": {"crypto", "std", "posix", "openssl"},
+    "vswitch": {"vswitch", "std", "posix", "kernel", "boost-unordered"},
+    "overlay": {"overlay", "vswitch", "crypto", "std", "posix", "kernel", "boost-unordered"},
+    "config": {"config", "vswitch/address.h", "vswitch/id.h", "crypto", "std", "posix", "tomlplusplus", "fmt"},
+    "cli": {"cli", "config", "overlay", "vswitch", "crypto", "std", "posix", "kernel", "fmt", "spdlog", "cli11", "json",
+            "systemd", "openssl"},
+    "tests": {"tests", "cli", "config", "overlay", "vswitch", "crypto", "std", "posix", "kernel", "fmt", "spdlog", "json",
+              "openssl", "doctest"},
+}
+
+# A library that only one pair of files may see.
+SOLE_USERS = {
+    "libnl": {"vswitch/netlink.cpp"},
+    "libbpf": {"vswitch/fast_path.cpp"},
+    "uv": {"cli/loop.h", "cli/loop.cpp"},
+}
+
+# The libraries of a folder and what each may link. fmt and Threads are as good as standard.
+LINKS = {
+    "weft_crypto": {"OpenSSL::Crypto"},
+    "weft_vswitch": {"PkgConfig::LIBNL", "PkgConfig::LIBBPF"},
+    "weft_overlay": {"weft_vswitch", "weft_crypto"},
+    "weft_config": {"weft_vswitch", "weft_crypto", "tomlplusplus::tomlplusplus"},
+    # cli/ may link all the others, and so goes over them in a loop.
+    "weft_cli": {"weft_config", "weft_overlay", "weft_vswitch", "weft_crypto", "weft_${library}", "PkgConfig::LIBUV",
+                 "PkgConfig::SYSTEMD", "OpenSSL::Crypto", "spdlog::spdlog", "CLI11::CLI11",
+                 "nlohmann_json::nlohmann_json"},
+}
+EVERYONE_LINKS = {"fmt::fmt", "Threads::Threads"}
+
+LIBRARIES = [
+    ("openssl", r"openssl/"),
+    ("libnl", r"netlink/"),
+    ("libbpf", r"bpf/"),
+    ("uv", r"uv(\.h$|/)"),
+    ("tomlplusplus", r"toml\+\+/"),
+    ("fmt", r"fmt/"),
+    ("spdlog", r"spdlog/"),
+    ("cli11", r"CLI/"),
+    ("json", r"nlohmann/"),
+    ("systemd", r"systemd/"),
+    ("boost-unordered", r"boost/unordered/"),  # header-only, and the hash table that the standard library lacks
+    ("doctest", r"doctest(/|\.h$)"),
+    ("kernel", r"(linux|asm|asm-generic|net|netinet|netpacket)/"),
+    ("posix", r"(sys|arpa|bits)/|[a-z0-9_]+\.h$"),
+    ("std", r"[a-z0-9_]+$"),
+]
+
+INCLUDE = re.compile(r'^\s*#\s*(?:include|include_next|import)\s*([<"])([^>"]+)[>"]')
+SOURCES = {".h", ".hpp", ".cpp", ".cc", ".c", ".inc"}
+
+
+def kind(bracket, header, root):
+    """The name under which ALLOWED knows a header; None if nothing does."""
+    if bracket == '"' or (root / header).exists():
+        return header.split("/")[0] if "/" in header else None
+    for name, pattern in LIBRARIES:
+        if re.match(pattern, header):
+            return name
+    return None
+
+
+def check_file(path, root):
+    relative = path.relative_to(root).as_posix()
+    folder = relative.split("/")[0]
+    allowed = ALLOWED[folder]
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        bracket, header = match.groups()
+        where = f"{relative}:{number}: includes {header}"
+        name = kind(bracket, header, root)
+        if name is None:
+            yield f"{where}: neither a path from the project's root nor a known library"
+        elif bracket == '"' and not (root / header).is_file():
+            yield f"{where}: there is no such file; includes are written from the project's root"
+        elif name in SOLE_USERS:
+            if relative not in SOLE_USERS[name]:
+                yield f"{where}: only {' and '.join(sorted(SOLE_USERS[name]))} may include {name}"
+        elif name not in allowed and header not in allowed:
+            yield f"{where}: {folder}/ may include {', '.join(sorted(allowed))} only"
+
+
+def cmake_calls(text, command):
+    text = re.sub(r"#[^\n]*", "", text)
+    for match in re.finditer(rf"\b{command}\s*\(([^)]*)\)", text):
+        yield text.count("\n", 0, match.start()) + 1, match.group(1).split()
+
+
+def check_cmake(root):
+    for path in sorted(root.glob("*/CMakeLists.txt")):
+        relative = path.relative_to(root).as_posix()
+        if relative.startswith("tests/"):
+            continue
+        for number, words in cmake_calls(path.read_text(encoding="utf-8"), "target_link_libraries"):
+            target, libraries = words[0], [w for w in words[1:] if w not in ("PUBLIC", "PRIVATE", "INTERFACE")]
+            if target not in LINKS:
+                # A program of cli/: it may have what its library may have.
+                allowed = LINKS["weft_cli"] | {"weft_cli"} if relative.startswith("cli/") else set()
+            else:
+                allowed = LINKS[target]
+            for library in libraries:
+                if library not in allowed | EVERYONE_LINKS:
+                    yield f"{relative}:{number}: {target} links {library}, an edge that DESIGN.md does not draw"
+
+
+def check(root):
+    breaches = []
+    files = 0
+    for folder in ALLOWED:
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in SOURCES and path.is_file():
+                files += 1
+                breaches += check_file(path, root)
+    breaches += check_cmake(root)
+    return files, breaches
+
+
+# What each breach is, in a tree that is otherwise sound, and a word of the complaint.
+BREACHES = [
+    ("crypto/a.h", '#include "vswitch/good.h"', "crypto/ may include"),
+    ("crypto/b.cpp", "#include <linux/if_tun.h>", "crypto/ may include"),
+    ("vswitch/a.h", '#include "crypto/good.h"', "vswitch/ may include"),
+    ("vswitch/b.h", '#include "overlay/good.h"', "vswitch/ may include"),
+    ("vswitch/c.cpp", "#include <openssl/evp.h>", "vswitch/ may include"),
+    ("vswitch/d.cpp", "#include <netlink/route/link.h>", "only vswitch/netlink.cpp"),
+    ("vswitch/netlink.h", "#include <netlink/socket.h>", "only vswitch/netlink.cpp"),
+    ("vswitch/e.cpp", "  #  include <fmt/format.h>", "vswitch/ may include"),
+    ("vswitch/device/f.cpp", '#include "../good.h"', "no such file"),
+    ("vswitch/g.cpp", '#include "good.h"', "neither a path"),
+    ("vswitch/h.cpp", "#include <bpf/libbpf.h>", "only vswitch/fast_path.cpp"),
+    ("overlay/a.h", '#include "config/good.h"', "overlay/ may include"),
+    ("overlay/b.cpp", "#include <openssl/rand.h>", "overlay/ may include"),
+    ("overlay/c.cpp", '#include "tests/support/good.h"', "overlay/ may include"),
+    ("overlay/d.cpp", "#include <vswitch/missing.h>", "neither a path"),
+    ("config/a.cpp", '#include "vswitch/good.h"', "config/ may include"),
+    ("config/b.cpp", '#include "overlay/good.h"', "config/ may include"),
+    ("config/c.cpp", "#include <nlohmann/json.hpp>", "config/ may include"),
+    ("cli/a.cpp", "#include <uv.h>", "only cli/loop.cpp and cli/loop.h"),
+    ("cli/b.cpp", '#include "tests/support/good.h"', "cli/ may include"),
+    ("cli/c.cpp", "#include <toml++/toml.h>", "cli/ may include"),
+    ("cli/d.cpp", "#include <boost/asio.hpp>", "neither a path"),
+    ("tests/a_test.cpp", "#include <uv.h>", "only cli/loop.cpp and cli/loop.h"),
+    ("overlay/CMakeLists.txt", "target_link_libraries(weft_overlay PUBLIC weft_config)", "weft_overlay links weft_config"),
+    ("vswitch/CMakeLists.txt", "target_link_libraries(\n weft_vswitch weft_crypto)", "weft_vswitch links weft_crypto"),
+    ("crypto/CMakeLists.txt", "target_link_libraries(helper PRIVATE weft_vswitch)", "helper links weft_vswitch"),
+]
+
+SOUND = {
+    "crypto/good.h": "#include <array>\n#include <openssl/evp.h>\n",
+    "vswitch/address.h": "#include <cstdint>\n",
+    "vswitch/good.h": '#include <span>\n#include "vswitch/address.h"\n',
+    "vswitch/good.cpp": '#include <linux/if_tun.h>\n#include <net/if.h>\n#include <unistd.h>\n#include "vswitch/good.h"\n',
+    "vswitch/netlink.cpp": "#include <netlink/route/link.h>\n",
+    "overlay/good.h": '#include "crypto/good.h"\n#include "vswitch/good.h"\n',
+    "config/good.h": '#include "crypto/good.h"\n#include "vswitch/address.h"\n',
+    "config/load.cpp": "#include <toml++/toml.h>\n#include <fmt/format.h>\n",
+    "cli/loop.h": "#include <uv.h>\n",
+    "cli/good.cpp": '#include "config/good.h"\n#include "overlay/good.h"\n#include <CLI/CLI.hpp>\n',
+    "tests/support/good.h": '#include "overlay/good.h"\n',
+    "tests/good_test.cpp": '#include <doctest/doctest.h>\n#include "tests/support/good.h"\n// #include "cli/missing.h"\n',
+    "overlay/CMakeLists.txt": "target_link_libraries(weft_overlay PUBLIC weft_vswitch weft_crypto)\n",
+    "cli/CMakeLists.txt": "target_link_libraries(weftd PRIVATE weft_cli)  # weft_nothing(\n",
+}
+
+
+def write(root, files):
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def self_test():
+    failures = []
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        write(root, SOUND)
+        failures += [f"a sound tree is refused: {breach}" for breach in check(root)[1]]
+    for name, line, complaint in BREACHES:
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            write(root, SOUND)
+            write(root, {name: line + "\n"})
+            breaches = check(root)[1]
+            if len(breaches) != 1 or complaint not in breaches[0] or not breaches[0].startswith(name + ":"):
+                failures.append(f"{name} with {line!r}: wanted one breach with {complaint!r}, got {breaches}")
+    print(f"{len(BREACHES)} breaches of the rules tried")
+    return failures
+
+
+def main():
+    if sys.argv[1:] == ["--self"]:
+        failures = self_test()
+    else:
+        root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent).resolve()
+        files, failures = check(root)
+        if files == 0:
+            failures = [f"{root}: holds no source files; this is not the project"]
+        print(f"{files} files checked")
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
