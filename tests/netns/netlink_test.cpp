@@ -1,0 +1,106 @@
+#include "vswitch/netlink.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/support/namespace_fixture.h"
+
+namespace weft {
+namespace {
+
+IpAddress ip(const char* text) {
+    return *IpAddress::parse(text);
+}
+
+Prefix prefix(const char* text) {
+    return *Prefix::parse(text);
+}
+
+template <class Work>
+std::string failure(Work&& work) {
+    try {
+        work();
+    } catch (const std::runtime_error& error) {
+        return error.what();
+    }
+    return "no failure";
+}
+
+struct Interface {
+    Interface() {
+        test::run("ip link add d0 type veth peer name d1 && ip link set d1 up && ip link set d0 mtu 1400 up");
+    }
+
+    ~Interface() { test::run("ip link del d0"); }
+
+    Interface(const Interface&) = delete;
+    Interface& operator=(const Interface&) = delete;
+
+    Netlink netlink;
+};
+
+TEST_CASE_FIXTURE(Interface, "a route leads to its interface, is marked as weft's and can be removed") {
+    for (const char* to : {"10.9.0.0/16", "2001:db8:9::/48"}) {
+        CAPTURE(to);
+        const auto inside = prefix(to).address;
+        CHECK_FALSE(netlink.route_mtu(inside));
+        netlink.add_route(prefix(to), "d0");
+        CHECK(netlink.route_mtu(inside) == std::uint16_t{1400});
+        test::run(std::string{"ip route show "} + to + " proto 87 | grep -q . || ip -6 route show " + to +
+                  " proto 87 | grep -q .");
+        CHECK(failure([&] { netlink.add_route(prefix(to), "d0"); }).starts_with("cannot add the route to "));
+        netlink.remove_route(prefix(to), "d0");
+        CHECK_FALSE(netlink.route_mtu(inside));
+        CHECK(failure([&] {
+                  netlink.remove_route(prefix(to), "d0");
+              }).starts_with("cannot remove the route to "));
+    }
+}
+
+TEST_CASE_FIXTURE(Interface, "the MTU of a route is its own, or its link's") {
+    test::run("ip addr add 10.8.0.1/24 dev d0 && ip route add 10.9.0.0/16 via 10.8.0.2 mtu 1300");
+    CHECK(netlink.route_mtu(ip("10.8.0.7")) == std::uint16_t{1400});
+    CHECK(netlink.route_mtu(ip("10.9.1.1")) == std::uint16_t{1300});
+    CHECK(netlink.route_mtu(ip("127.0.0.1")) == std::uint16_t{65535});
+    CHECK_FALSE(netlink.route_mtu(ip("10.10.0.1")));
+}
+
+TEST_CASE_FIXTURE(Interface, "an address is added once and its owner is known") {
+    CHECK_FALSE(netlink.address_owner(ip("10.8.0.1")));
+    netlink.add_address("d0", prefix("10.8.0.1/24"));
+    netlink.add_address("d0", prefix("2001:db8:8::1/64"));
+    CHECK(netlink.address_owner(ip("10.8.0.1")) == "d0");
+    CHECK(netlink.address_owner(ip("2001:db8:8::1")) == "d0");
+    CHECK_FALSE(netlink.address_owner(ip("10.8.0.2")));
+    CHECK(failure([&] {
+              netlink.add_address("d0", prefix("10.8.0.1/24"));
+          }).starts_with("cannot add the address 10.8.0.1/24 to d0: "));
+    CHECK(failure([&] {
+              netlink.add_address("d0", prefix("2001:db8:8::1/64"));
+          }).starts_with("cannot add the address "));
+}
+
+TEST_CASE_FIXTURE(Interface, "a link is described and changed") {
+    netlink.set_mtu("d0", 1234);
+    netlink.set_mac("d0", *MacAddress::parse("02:00:00:00:00:01"));
+    netlink.set_txqueuelen("d0", 9);
+    const auto link = netlink.link("d0");
+    REQUIRE(link);
+    CHECK(link->mtu == 1234);
+    CHECK(link->mac == *MacAddress::parse("02:00:00:00:00:01"));
+    CHECK(link->up);
+    test::run("ip link set d0 down");
+    CHECK_FALSE(netlink.link("d0")->up);
+    netlink.set_up("d0");
+    CHECK(netlink.link("d0")->up);
+}
+
+TEST_CASE("an interface that does not exist is nothing to look at and an error to change") {
+    Netlink netlink;
+    CHECK_FALSE(netlink.link("nothing0"));
+    CHECK(failure([&] { netlink.set_up("nothing0"); }) == "no such interface: nothing0");
+    CHECK(failure([&] { netlink.add_route(prefix("10.0.0.0/8"), "nothing0"); }) ==
+          "no such interface: nothing0");
+}
+
+}  // namespace
+}  // namespace weft

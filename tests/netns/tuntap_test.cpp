@@ -1,0 +1,254 @@
+#include "vswitch/device/tuntap.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <doctest/doctest.h>
+
+#include "tests/support/cable.h"
+#include "tests/support/namespace_fixture.h"
+#include "tests/support/test_socket.h"
+#include "vswitch/netlink.h"
+
+namespace weft {
+namespace {
+
+using test::NetworkNamespace;
+
+constexpr std::uint16_t port = 5000;
+
+TunTapOptions options(TunTapOptions::Layer layer, const NetworkNamespace& netns, const std::string& name,
+                      const std::vector<std::string>& addresses) {
+    TunTapOptions result{
+        .layer = layer, .name = name, .netns = netns.name(), .mac = std::nullopt, .addresses = {}};
+    for (const auto& address : addresses) result.addresses.push_back(*Prefix::parse(address));
+    return result;
+}
+
+Endpoint endpoint(const std::string& address) {
+    return {.address = *IpAddress::parse(address), .port = port};
+}
+
+std::string random_text(std::size_t size) {
+    std::string text(size, '\0');
+    std::uint32_t state = 1;
+    for (auto& c : text) c = static_cast<char>((state = state * 1664525U + 1013904223U) >> 24U);
+    return text;
+}
+
+// The kernel completes an IPv6 address in a work queue, even one without duplicate address detection.
+void wait_until_local(const NetworkNamespace& host, const std::string& address) {
+    host.run("timeout 5 sh -c 'until ip route get " + address + " | grep -q \"^local\"; do :; done'");
+}
+
+std::string failure(const TunTapOptions& wrong) {
+    try {
+        open_tuntap(wrong);
+    } catch (const std::runtime_error& error) {
+        return error.what();
+    }
+    return "no failure";
+}
+
+TEST_CASE("a TAP or TUN in another namespace carries packets both ways") {
+    struct Case {
+        TunTapOptions::Layer layer;
+        const char* local;
+        const char* remote;
+    };
+
+    const auto layers = {Case{TunTapOptions::Layer::tap, "10.1.0.1", "10.1.0.2"},
+                         Case{TunTapOptions::Layer::tap, "2001:db8::1", "2001:db8::2"},
+                         Case{TunTapOptions::Layer::tun, "10.1.0.1", "10.1.0.2"},
+                         Case{TunTapOptions::Layer::tun, "2001:db8::1", "2001:db8::2"}};
+    for (const auto& [layer, local, remote] : layers) {
+        CAPTURE(std::string{local});
+        const bool is_tap = layer == TunTapOptions::Layer::tap;
+        const NetworkNamespace host("weft-a");
+        const auto device =
+            open_tuntap(options(layer, host, "a1", {std::string{local} + (local[0] == '1' ? "/24" : "/64")}));
+        wait_until_local(host, local);
+        if (is_tap) host.run(std::string{"ip neigh add "} + remote + " lladdr 02:00:00:00:00:02 dev a1");
+        PacketPool pool(8);
+        DropCounters drops;
+        host.enter([&] {
+            const test::UdpSocket socket(endpoint(local));  // fails on an address that is still tentative
+            socket.send(endpoint(remote), "there and back");
+            std::vector<Packet> packets;
+            packets.push_back(test::read_one(*device, pool, drops, test::is_udp(is_tap, port)));
+            REQUIRE(packets.front());
+            test::reflect(packets.front(), is_tap);
+            CHECK(device->write(packets, drops) == 1);
+            CHECK(packets.empty());
+            Endpoint from;
+            CHECK(socket.receive(&from) == "there and back");
+            CHECK(from == endpoint(remote));
+        });
+        CHECK(drops.total() == 0);
+    }
+}
+
+TEST_CASE("TCP's super-frames pass between two devices whole, unless offloading is off") {
+    struct Case {
+        TunTapOptions::Layer layer;
+        bool offload;
+        const char* client;
+        const char* server;
+        const char* length;
+    };
+
+    for (const auto& [layer, offload, client, server, length] :
+         {Case{TunTapOptions::Layer::tap, true, "10.1.0.1", "10.1.0.2", "/24"},
+          Case{TunTapOptions::Layer::tap, true, "2001:db8::1", "2001:db8::2", "/64"},
+          Case{TunTapOptions::Layer::tun, true, "10.1.0.1", "10.1.0.2", "/24"},
+          Case{TunTapOptions::Layer::tun, true, "2001:db8::1", "2001:db8::2", "/64"},
+          Case{TunTapOptions::Layer::tap, false, "10.1.0.1", "10.1.0.2", "/24"}}) {
+        CAPTURE(std::string{client});
+        CAPTURE(offload);
+        const NetworkNamespace a("weft-a");
+        const NetworkNamespace b("weft-b");
+        auto options_a = options(layer, a, "a1", {std::string{client} + length});
+        auto options_b = options(layer, b, "b1", {std::string{server} + length});
+        options_a.offload = options_b.offload = offload;
+        const auto device_a = open_tuntap(options_a);
+        const auto device_b = open_tuntap(options_b);
+        PacketPool pool(256);
+        DropCounters drops;
+        test::CableTraffic traffic;
+        const std::string payload = random_text(1 << 20);
+        std::optional<test::TcpListener> listener;
+        b.enter([&] { listener.emplace(endpoint(server)); });
+        Descriptor connection;
+        a.enter([&] { connection = test::connect_tcp(endpoint(server)); });
+        CHECK(test::transfer_over_cable(*device_a, *device_b, pool, drops, connection, *listener, payload,
+                                        traffic) == payload);
+        CHECK(drops.total() == 0);
+        CHECK((traffic.super_frames > 0) == offload);
+        CHECK((traffic.unfinished_checksums > 0) == offload);
+        CHECK((traffic.largest > 1518) == offload);
+    }
+}
+
+TEST_CASE("UDP segments of one send arrive as so many datagrams") {
+    const NetworkNamespace a("weft-a");
+    const NetworkNamespace b("weft-b");
+    const auto device_a = open_tuntap(options(TunTapOptions::Layer::tun, a, "a1", {"10.1.0.1/24"}));
+    const auto device_b = open_tuntap(options(TunTapOptions::Layer::tun, b, "b1", {"10.1.0.2/24"}));
+    PacketPool pool(64);
+    DropCounters drops;
+    test::CableTraffic traffic;
+    std::optional<test::UdpSocket> receiver;
+    b.enter([&] { receiver.emplace(endpoint("10.1.0.2")); });
+    const std::string payload = random_text(8000);
+    a.enter(
+        [&] { test::UdpSocket(endpoint("10.1.0.1")).send_segmented(endpoint("10.1.0.2"), payload, 1000); });
+    std::string received;
+    for (int datagrams = 0; datagrams < 8; ++datagrams) {
+        test::carry(*device_a, *device_b, pool, drops, traffic);
+        received += receiver->receive();
+    }
+    CHECK(received == payload);
+    CHECK(drops.total() == 0);
+}
+
+TEST_CASE("a device has the settings that were asked for and goes away with its object") {
+    const NetworkNamespace host("weft-a");
+    auto wanted = options(TunTapOptions::Layer::tap, host, "a1", {"10.1.0.1/24", "2001:db8::1/64"});
+    wanted.mac = MacAddress::parse("02:12:34:56:78:9a");
+    wanted.mtu = 1412;
+    wanted.txqueuelen = 77;
+    auto device = open_tuntap(wanted);
+    CHECK(device->name() == "a1");
+    host.enter([&] {
+        Netlink netlink;
+        const auto link = netlink.link("a1");
+        REQUIRE(link);
+        CHECK(link->mtu == 1412);
+        CHECK(link->up);
+        CHECK(link->mac == *wanted.mac);
+        test::run("test $(cat /proc/self/net/dev | grep -c a1:) = 1 && ip link show a1 | grep -q 'qlen 77'");
+        device.reset();
+        CHECK_FALSE(netlink.link("a1"));
+    });
+}
+
+TEST_CASE("a device that is set down refuses writes, recovers, and when deleted is gone") {
+    const NetworkNamespace host("weft-a");
+    const auto device = open_tuntap(options(TunTapOptions::Layer::tun, host, "a1", {"10.1.0.1/24"}));
+    PacketPool pool(8);
+    DropCounters drops;
+    std::vector<Packet> packets;
+    const auto write_one = [&] {
+        packets.clear();
+        const std::array<std::uint8_t, 20> datagram{0x45};
+        packets.push_back(pool.take(datagram));
+        return device->write(packets, drops);
+    };
+    CHECK(write_one() == 1);
+    host.run("ip link set a1 down");
+    CHECK(write_one() == 0);
+    CHECK(drops[Drop::device_error] == 1);
+    const auto status = device->read(pool, 64, packets, drops);
+    CHECK((status == Device::Status::drained || status == Device::Status::down));
+    host.run("ip link set a1 up");
+    CHECK(write_one() == 1);
+    host.run("ip link del a1");
+    CHECK(test::wait_readable(device->descriptor()));
+    CHECK(device->read(pool, 64, packets, drops) == Device::Status::gone);
+    CHECK(write_one() == 0);
+    CHECK(drops[Drop::device_error] == 2);
+    CHECK(drops.total() == 2);
+}
+
+TEST_CASE("reading stops at the limit, and an empty pool costs packets but no wakeups") {
+    const NetworkNamespace host("weft-a");
+    const auto device = open_tuntap(options(TunTapOptions::Layer::tun, host, "a1", {"10.1.0.1/24"}));
+    host.enter([] {
+        const test::UdpSocket socket(endpoint("10.1.0.1"));
+        for (int i = 0; i < 10; ++i) socket.send(endpoint("10.1.0.2"), "x");
+    });
+    PacketPool pool(3);
+    DropCounters drops;
+    std::vector<Packet> packets;
+    CHECK(device->read(pool, 2, packets, drops) == Device::Status::more);
+    CHECK(packets.size() == 2);
+    CHECK(device->read(pool, 64, packets, drops) == Device::Status::drained);
+    CHECK(packets.size() == 3);
+    CHECK(drops[Drop::no_buffer] >= 7);
+    CHECK_FALSE(test::wait_readable(device->descriptor(), 0));
+}
+
+TEST_CASE("what cannot be opened says why, names the cure and leaves nothing behind") {
+    const NetworkNamespace host("weft-a");
+    host.run("ip link add a1 type veth peer name a9 && ip addr add 10.1.0.1/24 dev a1 && ip link set a1 up");
+    const auto tap = TunTapOptions::Layer::tap;
+
+    CHECK(failure(options(tap, host, "a1", {})) ==
+          "device a1 exists already in namespace weft-a: choose another name or delete it (ip -n weft-a link "
+          "del a1)");
+    CHECK(failure(options(tap, host, "a2", {"10.1.0.1/16"})) ==
+          "cannot give 10.1.0.1/16 to device a2: the address is already in use by a1 in namespace weft-a: "
+          "choose another "
+          "address or remove it there (ip -n weft-a addr show dev a1)");
+    CHECK(failure(options(tap, host, "name-of-16-chars", {})).find("1 to 15 characters") !=
+          std::string::npos);
+
+    auto small = options(tap, host, "a2", {"2001:db8::1/64"});
+    small.mtu = 1000;
+    CHECK(failure(small).find("IPv6 needs 1280") != std::string::npos);
+    auto tiny = options(tap, host, "a2", {});
+    tiny.mtu = 10;
+    CHECK(failure(tiny).starts_with("cannot set the MTU 10 of a2: "));
+    auto lost = options(tap, host, "a2", {});
+    lost.netns = "weft-nowhere";
+    CHECK(failure(lost) ==
+          "no network namespace weft-nowhere (/run/netns/weft-nowhere): make it (ip netns add weft-nowhere)");
+    lost.netns = "/proc/version";
+    CHECK(failure(lost).find("this is not a network namespace") != std::string::npos);
+
+    host.enter([] { CHECK_FALSE(Netlink().link("a2")); });
+    CHECK_FALSE(Netlink().link("a2"));
+}
+
+}  // namespace
+}  // namespace weft
