@@ -12,6 +12,7 @@ namespace {
 
 constexpr Duration tick_interval = 200ms;
 constexpr Duration down_retry_interval = 1s;
+constexpr std::size_t max_chunk_bytes = 256 * 1024;
 constexpr std::size_t command_ring = 1024;
 constexpr std::size_t event_ring = 1024;
 
@@ -114,9 +115,15 @@ void Worker::use(std::unique_ptr<Underlay> underlay) {
 void Worker::read_device(PortId port) {
     Attached& attached = devices_.at(port);
     const auto status = attached.device->read(pool_, Datapath::max_batch, batch_, datapath_.drops(port));
-    datapath_.from_port(port, batch_, now());
+    // Super-frames become some forty packets each: what they cause is written out before the pool runs dry.
+    for (std::span<Packet> left = batch_; !left.empty();) {
+        std::size_t count = 0;
+        for (std::size_t bytes = 0; count < left.size() && bytes < max_chunk_bytes; ++count) bytes += left[count].size();
+        datapath_.from_port(port, left.first(count), now());
+        flush();
+        left = left.subspan(count);
+    }
     batch_.clear();
-    flush();
     if (status == Device::Status::down) {
         attached.poll->watch({});
         attached.retry->start(down_retry_interval);

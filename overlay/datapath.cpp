@@ -287,7 +287,9 @@ void Datapath::from_esp(UnderlayDatagram datagram) noexcept {
     Port& tunnel = topology_.port(peer->port);
     const auto opened = open(session->inbound, packet);
     if (!opened) return tunnel.drops.add(opened.error());
-    heard_from(*peer, *session, datagram.remote, opened->newest, opened->next_header != ip_protocol::none);
+    const bool is_dummy = opened->next_header == ip_protocol::none;  // a keepalive: all it had to say was heard
+    heard_from(*peer, *session, datagram.remote, opened->newest, !is_dummy);
+    if (is_dummy) return;
 
     const auto inner = decapsulate(packet, opened->next_header);
     if (!inner) return tunnel.drops.add(inner.error());

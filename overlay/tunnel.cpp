@@ -70,8 +70,6 @@ std::expected<Decapsulated, Drop> decapsulate(Packet& payload, std::uint8_t next
         case ip_protocol::ipv4:
         case ip_protocol::ipv6:
             return Decapsulated{};
-        case ip_protocol::none:
-            return std::unexpected(Drop::dummy);
         case ip_protocol::udp:
             break;
         default:

@@ -5,7 +5,7 @@
 //   in:   open  ->  decapsulate  ->  a frame and its VNI, or a datagram
 //
 // Next headers: 4 and 41 for routed datagrams (tunnel mode, RFC 4303 section 3.1.2), 17 for UDP and VXLAN
-// around a frame (transport mode), 59 for dummies, which are dropped silently (RFC 4303 section 2.6).
+// around a frame (transport mode), 59 for dummies, which end where they were opened (RFC 4303 section 2.6).
 #pragma once
 
 #include <cstdint>

@@ -32,7 +32,6 @@ namespace weft {
     X(neighbor_unresolved, "nobody answered ARP or neighbor discovery for the next hop")          \
     X(neighbor_queue_full, "too many packets wait for the next hop's MAC address")                \
     X(not_for_us, "addressed to the router itself, which offers no such service")                 \
-    X(rate_limited, "an ICMP error that the rate limit held back")                                \
     X(no_session, "no security association with the peer yet, and its waiting room is full")      \
     X(no_endpoint, "the peer's address on the underlay is not known")                             \
     X(sa_exhausted, "the security association has used up its packets, bytes or time")            \
@@ -42,7 +41,6 @@ namespace weft {
     X(auth_failed, "the integrity check value is wrong")                                          \
     X(bad_padding, "the ESP trailer is wrong")                                                    \
     X(unknown_next_header, "an ESP payload that is neither IP nor UDP nor a dummy")               \
-    X(dummy, "an ESP dummy packet: a keepalive, silent by design")                                \
     X(bad_vxlan, "a VXLAN header with wrong flags or ports")                                      \
     X(foreign_vni, "the peer may not send to this VNI")                                           \
     X(foreign_source, "the peer may not send from this source address")                           \
