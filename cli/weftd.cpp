@@ -45,6 +45,12 @@ int run(const Options& options) {
     weft::Loop loop;
     const weft::Signal terminate(loop, SIGTERM, [&] { loop.stop(); });
     const weft::Signal interrupt(loop, SIGINT, [&] { loop.stop(); });
+    // Sent by whoever wants a daemon to read its configuration again: it must not be the end of the network.
+    const weft::Signal hang_up(loop, SIGHUP, [] {
+        spdlog::warn(
+            "SIGHUP: a changed configuration takes effect at the next start (weft check FILE tells if it is "
+            "good)");
+    });
     weft::Daemon daemon(loop);
     const std::string name = loaded->node.name;
     daemon.apply(std::make_unique<const weft::config::Config>(std::move(*loaded)));
