@@ -20,6 +20,7 @@ namespace weft {
 namespace {
 
 constexpr std::size_t pool_packets = 1024;
+constexpr std::size_t events_per_wakeup = 64;
 
 // Stable over restarts, so that nobody's neighbor cache goes stale, and different for each node and object:
 // FNV-1a of both names in a locally administered unicast address.
@@ -295,8 +296,12 @@ PeerId Daemon::peer_id(const std::string& name) const {
 // ---- The worker's events, and the control socket
 // ---------------------------------------------------------------------
 
+// Whoever floods the node with control datagrams must not keep the loop from its timers, signals and clients.
 void Daemon::handle_events() {
-    while (auto event = worker_ ? worker_->next_event() : std::nullopt) {
+    for (std::size_t handled = 0; worker_ != nullptr; ++handled) {
+        if (handled == events_per_wakeup) return events_waiting_.send();
+        auto event = worker_->next_event();
+        if (!event) return;
         if (const auto* control = std::get_if<ControlReceived>(&*event)) keying_->receive(*control);
         if (const auto* report = std::get_if<PeerReport>(&*event)) keying_->report(*report);
         if (const auto* moved = std::get_if<PeerMoved>(&*event)) keying_->moved(*moved);

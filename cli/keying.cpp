@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stdexcept>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -88,16 +89,26 @@ void Keying::receive(const ControlReceived& control) {
 void Keying::report(const PeerReport& report) {
     const auto found = peers_.find(report.peer);
     if (found == peers_.end()) return;
-    if (SequenceStore* sequence = found->second.sequence.get()) {
-        if (!sequence->reserve_beyond(report.activity.packets_sent)) return;
-        worker_.post([id = report.peer, limit = sequence->limit()](Worker& worker) {
-            worker.datapath().raise_limit(id, limit);
-        });
-        return;
-    }
+    if (found->second.sequence) return reserve(report.peer, found->second, report.activity.packets_sent);
     if (!handshaker_) return;
     handshaker_->report(report.peer, report.activity, loop_.now(), wall());
     carry_out();
+}
+
+// A full disk silences this peer when its reserved numbers are used up, and nobody else.
+void Keying::reserve(PeerId id, Known& known, std::uint64_t used) {
+    try {
+        if (!known.sequence->reserve_beyond(used)) return;
+    } catch (const std::runtime_error& failure) {
+        if (!std::exchange(known.reserve_failed, true)) {
+            spdlog::error("peer {}: {}: sending stops at packet {}", known.name, failure.what(),
+                          known.sequence->limit());
+        }
+        return;
+    }
+    known.reserve_failed = false;
+    worker_.post(
+        [id, limit = known.sequence->limit()](Worker& worker) { worker.datapath().raise_limit(id, limit); });
 }
 
 void Keying::moved(const PeerMoved& moved) {

@@ -46,12 +46,14 @@ class Keying {
         bool encrypted = true;
         std::uint16_t port = 0;
         std::unique_ptr<SequenceStore> sequence;  // of a manual SA
-        bool ipv6 = false;                        // its endpoint, for the key log
+        bool reserve_failed = false;
+        bool ipv6 = false;  // its endpoint, for the key log
     };
 
     void resolve(PeerId id, const std::string& host);
     void located(PeerId id, const Endpoint& endpoint);
     void add_manual(PeerId id, Known& known, const config::ManualSa& manual);
+    void reserve(PeerId id, Known& known, std::uint64_t used);
     void carry_out();
     void install(Handshaker::Install& install);
     void log_keys(const SaKeys& outbound, const SaKeys& inbound, bool ipv6);

@@ -136,7 +136,10 @@ bool Timer::active() const noexcept {
 
 struct Poll::State {
     uv_poll_t uv{};
+    int mask = 0;
     std::function<void(Events)> ready;
+
+    static void on_ready(uv_poll_t* poll, int status, int happened) noexcept;
 };
 
 Poll::Poll(Loop& loop, int descriptor, std::function<void(Events)> ready) {
@@ -146,15 +149,23 @@ Poll::Poll(Loop& loop, int descriptor, std::function<void(Events)> ready) {
     state_ = adopt(std::move(state));
 }
 
+// At an error libuv stops watching. But it may have been a passing one (an interface that was down for a
+// moment), so the watching goes on until the owner, who learns by reading what is wrong, ends it.
+void Poll::State::on_ready(uv_poll_t* poll, int status, int happened) noexcept {
+    auto& state = state_of<State>(poll);
+    const auto what = status < 0 ? Events{.readable = true, .writable = true}
+                                 : Events{.readable = (happened & UV_READABLE) != 0,
+                                          .writable = (happened & UV_WRITABLE) != 0};
+    guarded(poll, [&] {
+        if (status < 0) check(uv_poll_start(poll, state.mask, on_ready), "cannot watch a descriptor");
+        state.ready(what);
+    });
+}
+
 void Poll::watch(Events events) {
-    const auto ready = [](uv_poll_t* poll, int status, int happened) {
-        const auto what = status < 0 ? Events{.readable = true, .writable = true}
-                                     : Events{.readable = (happened & UV_READABLE) != 0,
-                                              .writable = (happened & UV_WRITABLE) != 0};
-        guarded(poll, [&] { state_of<State>(poll).ready(what); });
-    };
-    const auto mask = (events.readable ? UV_READABLE : 0) | (events.writable ? UV_WRITABLE : 0);
-    check(mask == 0 ? uv_poll_stop(&state_->uv) : uv_poll_start(&state_->uv, mask, ready),
+    state_->mask = (events.readable ? UV_READABLE : 0) | (events.writable ? UV_WRITABLE : 0);
+    check(state_->mask == 0 ? uv_poll_stop(&state_->uv)
+                            : uv_poll_start(&state_->uv, state_->mask, State::on_ready),
           "cannot watch a descriptor");
 }
 

@@ -79,8 +79,8 @@ class Timer {
 };
 
 // Watches a descriptor, which is made non-blocking, stays the caller's and must outlive this object. A call
-// is a hint: reading may still find nothing (EAGAIN). A broken descriptor is reported as readable and
-// writable, for read(2) to say what is wrong.
+// is a hint: reading may still find nothing (EAGAIN). An error of the descriptor is reported as readable and
+// writable, for read(2) to say what is wrong, again and again until it is taken by reading or watch({}).
 class Poll {
   public:
     struct Events {

@@ -62,24 +62,23 @@ SequenceStore::SequenceStore(std::string path, std::uint32_t spi) : path_(std::m
                         spi_text, spi_));
     }
     first_ = reserved + 1;
-    limit_ = reserved + chunk;
-    write();
+    reserve(reserved + chunk);
 }
 
 bool SequenceStore::reserve_beyond(std::uint64_t used) {
     if (limit_ - used > chunk / 2) return false;
-    limit_ += chunk;
-    write();
+    reserve(limit_ + chunk);
     return true;
 }
 
-void SequenceStore::write() {
+void SequenceStore::reserve(std::uint64_t limit) {
     const std::string fresh = path_ + ".new";
-    write_synced(fresh, fmt::format("{}\n0x{:08x} {}\n", header, spi_, limit_));
+    write_synced(fresh, fmt::format("{}\n0x{:08x} {}\n", header, spi_, limit));
     if (std::rename(fresh.c_str(), path_.c_str()) != 0) {
         throw std::runtime_error(fmt::format("counter file {}: {}", path_, std::strerror(errno)));
     }
     sync_directory(path_);
+    limit_ = limit;
 }
 
 }  // namespace weft

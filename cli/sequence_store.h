@@ -27,11 +27,12 @@ class SequenceStore {
 
     [[nodiscard]] std::uint64_t limit() const noexcept { return limit_; }
 
-    // Reserves more if less than half a chunk is left after `used`. True if limit() grew.
+    // Reserves more if less than half a chunk is left after `used`. True if limit() grew. Throws
+    // std::runtime_error if the file cannot be written; limit() is then what it was.
     bool reserve_beyond(std::uint64_t used);
 
   private:
-    void write();
+    void reserve(std::uint64_t limit);
 
     std::string path_;
     std::uint32_t spi_;

@@ -144,7 +144,11 @@ void Datapath::frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Pa
         case Gateway::Received::Action::consumed:
             break;
         case Gateway::Received::Action::route:
-            route_datagram(leg.id, std::move(frame));
+            if (is_foreign_source(in, what.flow.source)) {
+                count(in, Drop::foreign_source);
+            } else {
+                route_datagram(leg.id, std::move(frame));
+            }
             break;
         case Gateway::Received::Action::answer:
             leg.traffic.tx_packets += 1;
@@ -153,6 +157,13 @@ void Datapath::frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Pa
             break;
     }
     frames_from_leg(leg, leg_frames_);
+}
+
+// A peer on the bridge may have any station's datagrams routed, but not send in another peer's name.
+bool Datapath::is_foreign_source(PortId in, const IpAddress& source) noexcept {
+    if (topology_.port(in).kind != Port::Kind::tunnel) return false;
+    const Route* back = topology_.router().routes().lookup(source);
+    return back != nullptr && back->origin == Route::Origin::peer && back->out != in;
 }
 
 void Datapath::datagram_to_leg(PortId in, Port& leg, const IpAddress& next_hop, Packet datagram) noexcept {
@@ -329,14 +340,13 @@ void Datapath::heard_from(Peer& peer, PeerSession& session, const Endpoint& from
                           bool data) noexcept {
     peer.liveness.heard(now_, data);
     peer.heard = true;
-    if (&session == peer.next.get()) {
-        topology_.peers().promote_next(peer);
-        send_parked(peer);
-    }
+    const bool confirmed = &session == peer.next.get();
+    if (confirmed) topology_.peers().promote_next(peer);
     if (newest && &session == peer.current.get() && peer.endpoint != from) {
         peer.endpoint = from;
         emit(PeerMoved{peer.id, from});
     }
+    if (confirmed) send_parked(peer);
 }
 
 void Datapath::frame_from_peer(Port& tunnel, Vni vni, Packet frame) noexcept {
@@ -427,6 +437,7 @@ void Datapath::retire(PeerId id) noexcept {
     Peer* peer = topology_.peers().find(id);
     if (peer == nullptr) return;
     topology_.peers().retire(*peer);
+    count(peer->port, Drop::no_session, peer->parked.size());
     peer->parked.clear();
 }
 

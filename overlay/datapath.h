@@ -108,6 +108,7 @@ class Datapath {
                        const Classified& what) noexcept;
     void frame_to_peer(const Topology::BridgeSlot& slot, PortId in, Port& tunnel, Packet frame,
                        const Classified& what) noexcept;
+    [[nodiscard]] bool is_foreign_source(PortId in, const IpAddress& source) noexcept;
     void frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Packet frame,
                       const Classified& what) noexcept;
 

@@ -25,7 +25,8 @@ void Topology::add_leg(PortId id, BridgeId bridge_id, const LegOptions& options)
     Port& leg = slot(id, Port::Kind::leg);
     leg.bridge = bridge_id;
     leg.gateway = std::make_unique<Gateway>(options.mac, options.addresses, Gateway::Limits{});
-    bridge(bridge_id).bridge.add_member({id, BridgeMember::no_group, VlanFilter::access(untagged)});
+    bridge(bridge_id).bridge.add_member(
+        {id, BridgeMember::no_group, VlanFilter::access(untagged), options.mac});
 
     auto addresses = options.addresses;
     addresses.push_back({leg.gateway->link_local(), 64});

@@ -14,6 +14,7 @@ namespace {
 
 constexpr PortId port_1{1};
 constexpr PortId port_2{2};
+constexpr PortId leg{3};
 constexpr PortId tunnel_a{10};
 constexpr PortId tunnel_b{11};
 
@@ -72,6 +73,25 @@ TEST_CASE("an unknown destination is flooded, and its answer is not") {
     CHECK(bridge.forward(flow(station_a, station_b), port_1, at(0s)).action == Verdict::Action::flood);
     check_forward(bridge.forward(flow(station_b, station_a), port_2, at(0s)), port_1);
     check_forward(bridge.forward(flow(station_a, station_b), port_1, at(0s)), port_2);
+}
+
+TEST_CASE("the address of a member is nobody else's to learn, and needs no learning") {
+    const MacAddress gateway = mac("02:00:00:00:00:fe");
+    Bridge bridge = two_ports_and_two_tunnels();
+    bridge.add_member({.port = leg, .vlans = VlanFilter::access(untagged), .address = gateway});
+    check_forward(bridge.forward(flow(station_a, gateway), port_1, at(0s)), leg);
+
+    // Another node's gateway may have the same address: its frames pass.
+    CHECK(bridge.forward(flow(gateway, broadcast_mac), tunnel_a, at(0s)).action == Verdict::Action::flood);
+    check_forward(bridge.forward(flow(gateway, station_a), tunnel_a, at(0s)), port_1);
+    check_forward(bridge.forward(flow(station_a, gateway), port_1, at(0s)), leg);
+    check_forward(bridge.forward(flow(station_b, gateway), tunnel_b, at(0s)), leg);
+    check_drop(bridge.forward(flow(gateway, gateway), leg, at(0s)), Drop::same_port);
+
+    // In a VLAN that the leg does not carry it is an address like any other.
+    introduce(bridge, gateway, port_2, VlanId{10});
+    check_forward(bridge.forward(flow(station_a, gateway, VlanId{10}), port_1, at(0s)), port_2);
+    check_forward(bridge.forward(flow(station_a, gateway), port_1, at(0s)), leg);
 }
 
 TEST_CASE("broadcast and multicast are flooded") {

@@ -182,6 +182,24 @@ TEST_CASE("a poll tells what its descriptor is ready for, and rests when asked t
     close(ends[1]);
 }
 
+TEST_CASE("an error of a descriptor does not end the watching") {
+    Loop loop;
+    std::array<int, 2> ends{};
+    REQUIRE(pipe(ends.data()) == 0);
+    int calls = 0;
+    std::optional<Poll> poll;
+    poll.emplace(loop, ends[1], [&](Poll::Events events) {
+        CHECK(events.writable);
+        if (++calls == 3) poll->watch({});
+    });
+    poll->watch({.writable = true});
+    close(ends[0]);
+    loop.run();
+    CHECK(calls == 3);
+    poll.reset();
+    close(ends[1]);
+}
+
 TEST_CASE("a descriptor that cannot be polled is refused") {
     Loop loop;
     CHECK_THROWS_AS((Poll{loop, -1, [](Poll::Events) {}}), std::runtime_error);

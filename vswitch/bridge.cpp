@@ -16,6 +16,8 @@ void Bridge::add_member(const BridgeMember& member) {
     const std::size_t id = member.port.value();
     if (id >= position_.size()) position_.resize(id + 1, not_member);
     stations_.add_port(member.port);
+    std::erase(with_address_, member.port);
+    if (!member.address.is_zero()) with_address_.push_back(member.port);
     if (position_[id] != not_member) {
         members_[position_[id]] = member;
         return;
@@ -27,6 +29,7 @@ void Bridge::add_member(const BridgeMember& member) {
 void Bridge::remove_member(PortId port) {
     if (member(port) == nullptr) return;
     stations_.forget_port(port);
+    std::erase(with_address_, port);
     members_.erase(members_.begin() + position_[port.value()]);
     position_[port.value()] = not_member;
     for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -39,16 +42,25 @@ const BridgeMember* Bridge::member(PortId port) const noexcept {
     return &members_[position_[port.value()]];
 }
 
+PortId Bridge::owner(const MacAddress& address, VlanId vlan) const noexcept {
+    for (const PortId port : with_address_) {
+        const BridgeMember& candidate = members_[position_[port.value()]];
+        if (candidate.address == address && candidate.vlans.carries(vlan)) return port;
+    }
+    return no_port;
+}
+
 Verdict Bridge::forward(const FlowKey& flow, PortId in, Instant now) noexcept {
     if (flow.source_mac.is_group() || flow.source_mac.is_zero()) return Verdict::drop(Drop::source_is_group);
     if (flow.destination_mac.is_link_local()) return Verdict::drop(Drop::link_local_filtered);
     const BridgeMember* from = member(in);
     if (from == nullptr) return Verdict::drop(Drop::no_member);
 
-    stations_.learn(flow.vlan, flow.source_mac, in, now);
+    if (owner(flow.source_mac, flow.vlan) == no_port) stations_.learn(flow.vlan, flow.source_mac, in, now);
 
     if (flow.destination_mac.is_group()) return Verdict::flood();
-    const PortId out = stations_.lookup(flow.vlan, flow.destination_mac, now);
+    PortId out = owner(flow.destination_mac, flow.vlan);
+    if (out == no_port) out = stations_.lookup(flow.vlan, flow.destination_mac, now);
     const BridgeMember* to = member(out);
     if (to == nullptr) return Verdict::flood();
     if (out == in) return Verdict::drop(Drop::same_port);

@@ -9,11 +9,11 @@
 //   1. The source must be a single station's address, the destination none that stays on its link (802.1Q
 //   table 8-1).
 //   2. `in` must be a member.
-//   3. The source is learned on `in`, wherever it was before.
+//   3. The source is learned on `in`, wherever it was before, unless it is a member's own address: that never
+//   moves, so nobody draws off what is meant for the gateway by sending in its name.
 //   4. A group or unknown destination is flooded; the datapath asks floods_to() of each member.
 //   5. A known one is forwarded, unless it is behind `in` itself, behind another member of its horizon group,
-//   or behind
-//      a port that does not carry the frame's VLAN.
+//   or behind a port that does not carry the frame's VLAN.
 // A frame's VLAN is checked on entry by the member's filter (VlanFilter::admit), before it is classified.
 #pragma once
 
@@ -50,6 +50,7 @@ struct BridgeMember {
     PortId port;
     std::uint8_t horizon_group = no_group;
     VlanFilter vlans = VlanFilter::all();
+    MacAddress address{};  // the member's own, of a leg; zero: it has none
 };
 
 class Bridge {
@@ -77,7 +78,11 @@ class Bridge {
   private:
     static constexpr std::uint16_t not_member = 0xFFFF;
 
+    // The member in `vlan` whose own address this is, or no_port.
+    [[nodiscard]] PortId owner(const MacAddress& address, VlanId vlan) const noexcept;
+
     std::vector<BridgeMember> members_;
+    std::vector<PortId> with_address_;     // members
     std::vector<std::uint16_t> position_;  // by port id: of the member in members_
     MacTable stations_;
 };
