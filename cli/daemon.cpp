@@ -93,8 +93,7 @@ void Daemon::apply(std::unique_ptr<const config::Config> next) {
     target_ = nullptr;
 }
 
-// ---- Changes
-// ---------------------------------------------------------------------------------------------------------
+// ---- Changes -------------------------------------------------------------------------------------
 
 void Daemon::start(const config::Config& config) {
     const config::Node& node = config.node;
@@ -293,8 +292,7 @@ PeerId Daemon::peer_id(const std::string& name) const {
     return find_by_name(names_.peers, name);
 }
 
-// ---- The worker's events, and the control socket
-// ---------------------------------------------------------------------
+// ---- The worker's events, and the control socket -------------------------------------------------
 
 // Whoever floods the node with control datagrams must not keep the loop from its timers, signals and clients.
 void Daemon::handle_events() {

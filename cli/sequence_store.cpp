@@ -5,6 +5,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 #include <stdexcept>
 
 #include <fcntl.h>
@@ -12,11 +14,17 @@
 
 #include <fmt/format.h>
 
+#include "crypto/sa.h"
+
 namespace weft {
 
 namespace {
 
 constexpr std::string_view header = "weft-sequence 1";
+
+std::string file_text(std::uint32_t spi, std::uint64_t reserved) {
+    return fmt::format("{}\n0x{:08x} {}\n", header, spi, reserved);
+}
 
 // Writes and syncs `text` to `path`; throws with the reason.
 void write_synced(const std::string& path, std::string_view text) {
@@ -47,19 +55,24 @@ SequenceStore::SequenceStore(std::string path, std::uint32_t spi) : path_(std::m
                         "'{2}\\n0x{3:08x} 0\\n' > {0}",
                         path_, std::strerror(errno), header, spi_));
     }
+    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    std::istringstream words{text};
     std::string first_line;
     std::string spi_text;
     std::uint64_t reserved = 0;
-    std::getline(file, first_line);
-    if (first_line != header || !(file >> spi_text >> reserved)) {
-        throw std::runtime_error(fmt::format(
-            "counter file {}: damaged: make a new key for this peer, on both sides, and a new counter file",
-            path_));
-    }
-    if (spi_text != fmt::format("0x{:08x}", spi_)) {
+    std::getline(words, first_line);
+    words >> spi_text >> reserved;
+    const bool complete = words && first_line == header && text.ends_with('\n');
+    if (complete && spi_text != fmt::format("0x{:08x}", spi_)) {
         throw std::runtime_error(
             fmt::format("counter file {}: is of SPI {}, not 0x{:08x}: give each SPI a file of its own", path_,
                         spi_text, spi_));
+    }
+    // Not a byte may differ from what write() makes: a number that lost its last digit is a number, too.
+    if (!complete || text != file_text(spi_, reserved) || reserved > OutboundSa::max_packets) {
+        throw std::runtime_error(fmt::format(
+            "counter file {}: damaged: make a new key for this peer, on both sides, and a new counter file",
+            path_));
     }
     first_ = reserved + 1;
     reserve(reserved + chunk);
@@ -73,7 +86,7 @@ bool SequenceStore::reserve_beyond(std::uint64_t used) {
 
 void SequenceStore::reserve(std::uint64_t limit) {
     const std::string fresh = path_ + ".new";
-    write_synced(fresh, fmt::format("{}\n0x{:08x} {}\n", header, spi_, limit));
+    write_synced(fresh, file_text(spi_, limit));
     if (std::rename(fresh.c_str(), path_.c_str()) != 0) {
         throw std::runtime_error(fmt::format("counter file {}: {}", path_, std::strerror(errno)));
     }

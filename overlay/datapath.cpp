@@ -20,8 +20,7 @@ Datapath::Datapath(PacketPool& pool) : pool_(pool) {
     unresolved_.reserve(max_batch);
 }
 
-// ---- Out: from a local port
-// ------------------------------------------------------------------------------------------
+// ---- Out: from a local port ----------------------------------------------------------------------
 
 // 1. A device's frames enter its bridge, a TUN's datagrams the router.
 void Datapath::from_port(PortId in, std::span<Packet> batch, Instant now) noexcept {
@@ -262,6 +261,11 @@ void Datapath::send_parked(Peer& peer) noexcept {
     for (PlainPayload& payload : parked) seal_to_peer(peer, topology_.port(peer.port), std::move(payload));
 }
 
+void Datapath::drop_parked(Peer& peer) noexcept {
+    count(peer.port, Drop::no_session, peer.parked.size());
+    peer.parked.clear();
+}
+
 // A keepalive. Without keys it asks for them, and is not worth keeping.
 void Datapath::send_dummy(Peer& peer) noexcept {
     if (peer.sealing(now_) == nullptr) return want_session(peer);
@@ -270,8 +274,7 @@ void Datapath::send_dummy(Peer& peer) noexcept {
     seal_to_peer(peer, topology_.port(peer.port), dummy_payload(std::move(empty)));
 }
 
-// ---- In: from the underlay
-// -------------------------------------------------------------------------------------------
+// ---- In: from the underlay -----------------------------------------------------------------------
 
 void Datapath::from_underlay(std::span<UnderlayDatagram> batch, Instant now) noexcept {
     now_ = now;
@@ -340,13 +343,13 @@ void Datapath::heard_from(Peer& peer, PeerSession& session, const Endpoint& from
                           bool data) noexcept {
     peer.liveness.heard(now_, data);
     peer.heard = true;
-    const bool confirmed = &session == peer.next.get();
-    if (confirmed) topology_.peers().promote_next(peer);
+    const bool promoted = &session == peer.next.get();
+    if (promoted) topology_.peers().promote_next(peer);
     if (newest && &session == peer.current.get() && peer.endpoint != from) {
         peer.endpoint = from;
         emit(PeerMoved{peer.id, from});
     }
-    if (confirmed) send_parked(peer);
+    if (promoted) send_parked(peer);
 }
 
 void Datapath::frame_from_peer(Port& tunnel, Vni vni, Packet frame) noexcept {
@@ -366,8 +369,7 @@ void Datapath::datagram_from_peer(const Peer& peer, Port& tunnel, Packet datagra
     deliver_datagram(tunnel.id, verdict, std::move(datagram));
 }
 
-// ---- Time, keys, outboxes
-// --------------------------------------------------------------------------------------------
+// ---- Time, keys, outboxes ------------------------------------------------------------------------
 
 void Datapath::tick(Instant now) noexcept {
     now_ = now;
@@ -375,10 +377,7 @@ void Datapath::tick(Instant now) noexcept {
     for (const auto& peer : topology_.peers().peers()) {
         if (!peer || !peer->encrypted) continue;
         topology_.peers().expire(*peer, now);
-        if (!peer->parked.empty() && now - peer->parked_since > Peer::max_parked_for) {
-            count(peer->port, Drop::no_session, peer->parked.size());
-            peer->parked.clear();
-        }
+        if (!peer->parked.empty() && now - peer->parked_since > Peer::max_parked_for) drop_parked(*peer);
         peer->session_wanted = false;
         if (!peer->parked.empty()) want_session(*peer);
         if (peer->liveness.wants_dummy(now)) send_dummy(*peer);
@@ -437,8 +436,7 @@ void Datapath::retire(PeerId id) noexcept {
     Peer* peer = topology_.peers().find(id);
     if (peer == nullptr) return;
     topology_.peers().retire(*peer);
-    count(peer->port, Drop::no_session, peer->parked.size());
-    peer->parked.clear();
+    drop_parked(*peer);
 }
 
 void Datapath::set_endpoint(PeerId id, const Endpoint& endpoint) {

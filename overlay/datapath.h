@@ -126,6 +126,7 @@ class Datapath {
     void park(Peer& peer, Port& tunnel, PlainPayload payload) noexcept;
     void want_session(Peer& peer) noexcept;
     void send_parked(Peer& peer) noexcept;
+    void drop_parked(Peer& peer) noexcept;
     void send_dummy(Peer& peer) noexcept;
 
     // From the underlay.

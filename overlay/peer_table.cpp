@@ -17,7 +17,7 @@ void PeerTable::remove(PeerId id) {
     Peer* peer = find(id);
     if (peer == nullptr) return;
     retire(*peer);
-    if (!peer->encrypted && peer->endpoint) plain_by_address_.erase(peer->endpoint->address);
+    forget_address(*peer);
     std::vector<Prefix> prefixes;
     sources_.for_each([&](const Prefix& prefix, PeerId owner) {
         if (owner == id) prefixes.push_back(prefix);
@@ -42,7 +42,7 @@ Peer* PeerTable::find_plain(const IpAddress& address) noexcept {
 
 void PeerTable::set_endpoint(Peer& peer, const Endpoint& endpoint) {
     if (!peer.encrypted) {
-        if (peer.endpoint) plain_by_address_.erase(peer.endpoint->address);
+        forget_address(peer);
         plain_by_address_[endpoint.address] = &peer;
     }
     peer.endpoint = endpoint;
@@ -77,9 +77,19 @@ void PeerTable::expire(Peer& peer, Instant now) noexcept {
     }
 }
 
+// A newer session may have the same SPI: manual keys that were installed anew.
 void PeerTable::forget(std::unique_ptr<PeerSession>& session) noexcept {
-    if (session) by_spi_.erase(session->inbound.spi());
+    if (!session) return;
+    const auto found = by_spi_.find(session->inbound.spi());
+    if (found != by_spi_.end() && found->second.session == session.get()) by_spi_.erase(found);
     session.reset();
+}
+
+// Another plain peer may be at this address by now: two of them have changed places, one after the other.
+void PeerTable::forget_address(const Peer& peer) noexcept {
+    if (peer.encrypted || !peer.endpoint) return;
+    const auto found = plain_by_address_.find(peer.endpoint->address);
+    if (found != plain_by_address_.end() && found->second == &peer) plain_by_address_.erase(found);
 }
 
 void PeerTable::allow_source(const Prefix& prefix, PeerId id) {

@@ -52,6 +52,7 @@ class PeerTable {
 
   private:
     void forget(std::unique_ptr<PeerSession>& session) noexcept;
+    void forget_address(const Peer& peer) noexcept;
 
     std::vector<std::unique_ptr<Peer>> peers_;  // by id; null where there is none
     boost::unordered_flat_map<std::uint32_t, Found> by_spi_;

@@ -14,8 +14,7 @@ constexpr std::size_t node_pool_packets = 512;
 
 }  // namespace
 
-// ---- Node
-// ------------------------------------------------------------------------------------------------------------
+// ---- Node ----------------------------------------------------------------------------------------
 
 Node::Node(Network& network, std::size_t index, const Endpoint& address)
     : network_(network), index_(index), address_(address), random_(network.random().next()) {
@@ -145,8 +144,7 @@ void Node::carry_out(Handshaker::Action& action) {
     }
 }
 
-// ---- Network
-// ---------------------------------------------------------------------------------------------------------
+// ---- Network -------------------------------------------------------------------------------------
 
 Network::Network(std::uint64_t seed, LinkOptions links, Duration tick)
     : random_(seed), links_(links), tick_(tick) {}
