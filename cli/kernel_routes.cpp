@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <spdlog/spdlog.h>
+
 #include "vswitch/netlink.h"
 #include "vswitch/netns.h"
 
@@ -24,11 +26,12 @@ std::set<Prefix> routes_over(const config::Config& config, const config::Port& t
     for (const auto& route : config.routes) {
         if (route.port != tun.name) routes.insert(route.to);
     }
-    std::erase_if(routes, [&](const Prefix& route) {
-        const bool connected =
-            std::ranges::any_of(tun.address, [&](const Prefix& own) { return own.network() == route; });
-        return route.length == 0 || connected;
-    });
+    // What a device of ours in the same namespace has an address in is reached by that device.
+    for (const auto& port : config.ports) {
+        if (port.netns != tun.netns) continue;
+        for (const Prefix& own : port.address) routes.erase(own.network());
+    }
+    std::erase_if(routes, [](const Prefix& route) { return route.length == 0; });
     // Of two TUNs in one namespace the first takes what both could.
     for (const auto& earlier : config.ports) {
         if (&earlier == &tun) break;
@@ -53,8 +56,12 @@ void KernelRoutes::sync(const config::Config& config) {
             }
             for (const Prefix& route : wanted) {
                 if (installed.contains(route)) continue;
-                netlink.add_route(route, tun.device);
-                installed.insert(route);
+                if (netlink.add_route(route, tun.device)) {
+                    installed.insert(route);
+                } else {
+                    spdlog::warn("port {}: there is another route to {} already, which stays as it is", tun.name,
+                                 route.to_string());
+                }
             }
         });
     }

@@ -1,6 +1,7 @@
 #include "cli/worker.h"
 
 #include <chrono>
+#include <exception>
 #include <latch>
 #include <utility>
 
@@ -15,6 +16,7 @@ constexpr Duration down_retry_interval = 1s;
 constexpr std::size_t max_chunk_bytes = 256 * 1024;
 constexpr std::size_t command_ring = 1024;
 constexpr std::size_t event_ring = 1024;
+constexpr std::size_t control_event_ring = 64;
 
 }  // namespace
 
@@ -23,17 +25,28 @@ Worker::Worker(std::size_t pool_packets, std::function<void()> event_waiting)
       datapath_(pool_),
       event_waiting_(std::move(event_waiting)),
       commands_(command_ring),
-      events_(event_ring) {
+      events_(event_ring),
+      control_events_(control_event_ring) {
     batch_.reserve(Datapath::max_batch);
     datagrams_.reserve(Datapath::max_batch);
     std::latch ready{1};
-    thread_ = std::thread([this, &ready] {
-        loop_ = std::make_unique<Loop>();
-        wakeup_ = std::make_unique<Wakeup>(*loop_, [this] { obey(); });
+    std::exception_ptr failure;
+    thread_ = std::thread([this, &ready, &failure] {
+        try {
+            loop_ = std::make_unique<Loop>();
+            wakeup_ = std::make_unique<Wakeup>(*loop_, [this] { obey(); });
+        } catch (...) {
+            loop_.reset();
+            failure = std::current_exception();
+            return ready.count_down();
+        }
         ready.count_down();
         run();
     });
     ready.wait();
+    if (!failure) return;
+    thread_.join();
+    std::rethrow_exception(failure);
 }
 
 Worker::~Worker() {
@@ -74,9 +87,16 @@ void Worker::obey() {
     if (stopping_) loop_->stop();
 }
 
-void Worker::emit(WorkerEvent event) noexcept {
-    events_.push(event);
+bool Worker::emit(WorkerEvent event) noexcept {
+    auto& ring = std::holds_alternative<ControlReceived>(event) ? control_events_ : events_;
+    const bool pushed = ring.push(event);
     event_waiting_();
+    return pushed;
+}
+
+std::optional<WorkerEvent> Worker::next_event() {
+    if (auto event = events_.pop()) return event;
+    return control_events_.pop();
 }
 
 void Worker::attach(PortId port, std::unique_ptr<Device> device) {
@@ -163,7 +183,9 @@ void Worker::flush() noexcept {
         datapath_.underlay_outbox().clear();
     }
     for (Event& event : datapath_.events()) {
-        std::visit([this](auto& what) { emit(std::move(what)); }, event);
+        const bool is_control = std::holds_alternative<ControlReceived>(event);
+        const bool taken = std::visit([this](auto& what) { return emit(std::move(what)); }, event);
+        if (is_control && !taken) datapath_.underlay_drops().add(Drop::queue_full);
     }
     datapath_.events().clear();
 }

@@ -56,7 +56,7 @@ class Worker {
     // For the control thread.
     void post(Command command);
 
-    [[nodiscard]] std::optional<WorkerEvent> next_event() { return events_.pop(); }
+    [[nodiscard]] std::optional<WorkerEvent> next_event();
 
     // For commands, on the worker's thread.
     [[nodiscard]] Datapath& datapath() noexcept { return datapath_; }
@@ -66,7 +66,7 @@ class Worker {
     void attach(PortId port, std::unique_ptr<Device> device);  // to a port of the datapath's
     void detach(PortId port);                                  // and closes the device
     void use(std::unique_ptr<Underlay> underlay);
-    void emit(WorkerEvent event) noexcept;
+    bool emit(WorkerEvent event) noexcept;  // false: there was no room
 
   private:
     struct Attached {
@@ -86,6 +86,7 @@ class Worker {
     std::function<void()> event_waiting_;
     Ring<Command> commands_;
     Ring<WorkerEvent> events_;
+    Ring<WorkerEvent> control_events_;  // ControlReceived, which anybody can cause: a flood displaces nothing else
     std::atomic<bool> stopping_ = false;
 
     // Made and destroyed on the worker's thread.

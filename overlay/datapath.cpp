@@ -71,9 +71,11 @@ void Datapath::flood(Topology::BridgeSlot& slot, PortId in, Packet frame, const 
     for (const BridgeMember& member : slot.bridge.members()) {
         if (!slot.bridge.floods_to(member, in, what.flow.vlan)) continue;
         if (last != no_port) {
-            Packet copy = frame.clone();
-            if (!copy) return count(in, Drop::no_buffer);
-            deliver_frame(slot, in, last, std::move(copy), what);
+            if (Packet copy = frame.clone()) {
+                deliver_frame(slot, in, last, std::move(copy), what);
+            } else {
+                count(in, Drop::no_buffer);
+            }
         }
         last = member.port;
     }
@@ -244,7 +246,7 @@ void Datapath::seal_to_peer(Peer& peer, Port& tunnel, PlainPayload payload) noex
 // Without keys a packet waits, and asks for them.
 void Datapath::park(Peer& peer, Port& tunnel, PlainPayload payload) noexcept {
     want_session(peer);
-    if (peer.parked.size() >= Peer::max_parked || pool_.available() < pool_.size() / 2) {
+    if (peer.parked.size() >= Peer::max_parked || payload.packet.pool_is_low()) {
         return tunnel.drops.add(Drop::no_session);
     }
     if (peer.parked.empty()) peer.parked_since = now_;

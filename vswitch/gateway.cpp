@@ -159,7 +159,9 @@ std::expected<void, Drop> Gateway::send(Packet datagram, const IpAddress& next_h
         return {};
     }
     if (is_due(*entry, now) && entry->attempts < limits_.attempts) ask(*entry, datagram, now, out);
-    if (!neighbors_.park(*entry, datagram)) return std::unexpected(Drop::neighbor_queue_full);
+    if (datagram.pool_is_low() || !neighbors_.park(*entry, datagram)) {
+        return std::unexpected(Drop::neighbor_queue_full);
+    }
     return {};
 }
 

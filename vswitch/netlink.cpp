@@ -181,11 +181,13 @@ std::optional<std::string> Netlink::address_owner(const IpAddress& address) {
     return std::nullopt;
 }
 
-void Netlink::add_route(const Prefix& to, const std::string& name) {
+bool Netlink::add_route(const Prefix& to, const std::string& name) {
     const auto link = socket_->require(name);
     const auto route = device_route(to, rtnl_link_get_ifindex(link.get()));
-    check(rtnl_route_add(socket_->get(), route.get(), NLM_F_EXCL),
-          "add the route to " + to.network().to_string() + " through " + name);
+    const int added = rtnl_route_add(socket_->get(), route.get(), NLM_F_EXCL);
+    if (added == -NLE_EXIST) return false;
+    check(added, "add the route to " + to.network().to_string() + " through " + name);
+    return true;
 }
 
 void Netlink::remove_route(const Prefix& to, const std::string& name) {

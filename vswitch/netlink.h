@@ -44,8 +44,8 @@ class Netlink {
     [[nodiscard]] std::optional<std::string> address_owner(const IpAddress& address);
 
     // A route with the kernel's default metric, marked with weft's own protocol number so that it is told
-    // apart. It goes away with its interface.
-    void add_route(const Prefix& to, const std::string& name);
+    // apart. It goes away with its interface. False if there is another route to the same prefix.
+    bool add_route(const Prefix& to, const std::string& name);
     void remove_route(const Prefix& to, const std::string& name);
 
     // MTU of the route by which `destination` is reached (65535 if it is more); nothing if there is none.

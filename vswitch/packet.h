@@ -112,6 +112,9 @@ class Packet {
     // A copy of bytes and metadata from the same pool; empty if the pool is.
     [[nodiscard]] Packet clone() const noexcept;
 
+    // Half of the pool is out: not the time to keep packets waiting.
+    [[nodiscard]] bool pool_is_low() const noexcept;
+
     // An empty packet of the same pool.
     [[nodiscard]] Packet sibling() const noexcept;
 

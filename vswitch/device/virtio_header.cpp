@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint16_t tcp_checksum_offset = 16;
 constexpr std::uint16_t udp_checksum_offset = 6;
+constexpr std::size_t max_segments = 512;  // of a super-frame: one packet must not become a pool of them
 
 std::optional<Offload::Gso> gso_kind(std::uint8_t gso_type) noexcept {
     switch (gso_type & ~VirtioHeader::gso_ecn) {
@@ -95,7 +96,8 @@ bool is_sound_checksum(const VirtioHeader& header, LinkLayer link,
 bool is_sound_super_frame(const VirtioHeader& header, LinkLayer link, std::span<const std::uint8_t> bytes,
                           Offload::Gso gso) noexcept {
     const std::uint16_t field = gso == Offload::Gso::udp ? udp_checksum_offset : tcp_checksum_offset;
-    return header.gso_size != 0 && (header.flags & VirtioHeader::needs_checksum) != 0 &&
+    return header.gso_size != 0 && bytes.size() / header.gso_size <= max_segments &&
+           (header.flags & VirtioHeader::needs_checksum) != 0 &&
            header.csum_offset == field && transport_size(bytes, header.csum_start, gso).has_value() &&
            ip_leads_to(bytes, network_offset(bytes, link), header.csum_start, gso);
 }
