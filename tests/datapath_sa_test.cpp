@@ -135,7 +135,6 @@ TEST_CASE("what the underlay brings is dropped under the name of its fault") {
         {{}, Drop::truncated, false},
         {{0xFF, 0xFF}, Drop::truncated, false},
         {SaEnd(999, 1).seal(datagram_in(), next_ipv4), Drop::unknown_spi, false},
-        {node.far.seal({}, 59), Drop::dummy, true},
         {node.far.seal(datagram_in(), 6), Drop::unknown_next_header, true},
         {node.far.seal(Bytes(7, 1), 17), Drop::truncated, true},
         {node.far.seal(odd_port, 17), Drop::bad_vxlan, true},

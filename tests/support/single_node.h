@@ -173,16 +173,27 @@ class SaEnd {
 
 // UDP and VXLAN around a frame, as they stand in an ESP packet.
 inline Bytes in_vxlan(Vni vni, std::span<const std::uint8_t> frame, bool with_udp = true) {
-    Bytes bytes;
     const auto size = static_cast<std::uint16_t>(frame.size() + 16);
-    if (with_udp)
-        bytes = {0xC0, 0, 0x12, 0xB5, static_cast<std::uint8_t>(size >> 8U), static_cast<std::uint8_t>(size),
-                 0,    0};
     const std::uint32_t number = vni.value();
-    bytes.insert(bytes.end(),
-                 {8, 0, 0, 0, static_cast<std::uint8_t>(number >> 16U),
-                  static_cast<std::uint8_t>(number >> 8U), static_cast<std::uint8_t>(number), 0});
-    bytes.insert(bytes.end(), frame.begin(), frame.end());
+    const Bytes headers{0xC0,
+                        0,
+                        0x12,
+                        0xB5,
+                        static_cast<std::uint8_t>(size >> 8U),
+                        static_cast<std::uint8_t>(size),
+                        0,
+                        0,
+                        8,
+                        0,
+                        0,
+                        0,
+                        static_cast<std::uint8_t>(number >> 16U),
+                        static_cast<std::uint8_t>(number >> 8U),
+                        static_cast<std::uint8_t>(number),
+                        0};
+    const auto pushed = std::span{headers}.subspan(with_udp ? 0 : 8);
+    Bytes bytes(pushed.size() + frame.size());
+    std::ranges::copy(frame, std::ranges::copy(pushed, bytes.begin()).out);
     return bytes;
 }
 
