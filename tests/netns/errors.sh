@@ -65,7 +65,7 @@ good | sed 's/name = "weft0"/name = "lan0"/' | config site-a
 refused "a duplicate name" 2 "${at}.*lan0"
 good | sed 's/^bridge = "lan"/bridge = "lna"/' | config site-a
 refused "a bridge that does not exist" 2 "${at}.*lna"
-good | sed '/^\[\[port\]\]/,$d; $a [[port' | config site-a
+{ good; echo '[[port'; } | config site-a
 refused "what is not TOML" 2 "${at}"
 
 stranger=$("$WEFT_BIN/weft" genkey | "$WEFT_BIN/weft" pubkey)
@@ -115,12 +115,54 @@ kill "$holder"
 wait_for "the holder's end" 10 gone "$holder"
 nothing_left "an address that is in use"
 
+{ printf '[underlay]\nvxlan = "0.0.0.0:4790"\n'; good; printf '[[peer]]\nname = "plain"\nencryption = "none"\nendpoint = "192.0.2.9:4789"\nbridges = ["lan"]\n'; } |
+    config site-a
+spawn site-a "$work/holder.txt" "$here/hold.py" 4790
+holder=$last_spawned
+wait_for "the holder of the port" 10 grep -q bound "$work/holder.txt"
+weftd
+expect "a VXLAN port that is in use" 1 '4790.*in use|in use.*4790'
+kill "$holder"
+wait_for "the holder's end" 10 gone "$holder"
+nothing_left "a VXLAN port that is in use"
+
+good | config site-a
+on host-a ip link add lan0 type veth peer name lan1
+weftd
+expect "a device that exists already" 1 'lan0'
+on host-a ip link show lan1 >/dev/null || fail "a device that is not weft's was removed"
+on host-a ip link delete lan0
+nothing_left "a device that exists already"
+
+# What may not be done, as root without the capability, and as somebody (with a folder, a key and a weftd of his own).
 good | config site-a
 attempt setpriv --bounding-set=-net_admin --inh-caps=-all "$WEFT_BIN/weftd" --config "$work/site-a.toml"
-expect "no permission for /dev/net/tun" 1 '/dev/net/tun|lan0'
-nothing_left "no permission for /dev/net/tun"
+expect "no permission to make a device" 1 'lan0.*CAP_NET_ADMIN'
+nothing_left "no permission to make a device"
+somebody=65534
+mine=$work/somebody
+mkdir "$mine"
+cp "$WEFT_BIN/weftd" "$work/site-a.key" "$mine/"
+good | sed '/^netns/d' | config site-a
+sed -e "s|$work/|$mine/|" "$work/site-a.toml" >"$mine/site-a.toml"
+chown -R "$somebody:$somebody" "$mine"
+chmod 711 "$work"
+as_somebody() { attempt setpriv --reuid=$somebody --regid=$somebody --clear-groups "$mine/weftd" --config "$mine/site-a.toml"; }
+as_somebody
+expect "an ordinary user" 1 '(/dev/net/tun|lan0).*(root|CAP_NET_ADMIN)'
+nothing_left "an ordinary user"
+if unshare --mount true 2>/dev/null; then
+    # A device node that one may not open: bound over the real one in a mount namespace, so that the machine's own stays as it is.
+    mknod -m 600 "$work/tun" c 10 200
+    attempt unshare --mount sh -c "mount --bind '$work/tun' /dev/net/tun &&
+        exec setpriv --reuid=$somebody --regid=$somebody --clear-groups '$mine/weftd' --config '$mine/site-a.toml'"
+    expect "no permission for /dev/net/tun" 1 '/dev/net/tun.*Permission denied'
+    nothing_left "no permission for /dev/net/tun"
+fi
+chmod 700 "$work"
 
 say "a second daemon leaves the first one alone"
+good | config site-a
 start site-a
 weftd
 expect "a control socket that is in use" 1 'site-a\.sock|4500|lan0'
@@ -135,7 +177,7 @@ say "the client"
 attempt "$WEFT_BIN/weft" --control "$work/nowhere.sock" status
 expect "no daemon" 1 "nowhere\.sock"
 attempt "$WEFT_BIN/weft" pubkey
-expect "no key on standard input" 1 "key"
+expect "no key on standard input" 2 "key"
 attempt "$WEFT_BIN/weft" nonsense
 [[ $status -eq 2 ]] || fail "wrong usage: exit status $status, not 2"
 attempt "$WEFT_BIN/weftd"

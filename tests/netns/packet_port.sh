@@ -58,10 +58,12 @@ trunk = [10, 20]
 END
 start site-a
 
-vlan() { # NAME DEVICE VLAN ADDRESS
-    on "$1" ip link add link "$2" name "$2.$3" type vlan id "$3"
+# vlan NAME DEVICE VLAN ADDRESS: a VLAN device; not the kernel's own, which not every kernel has.
+vlan() {
+    spawn "$1" "$work/$1.$3.log" "$here/vlan_device.py" "$2" "$3"
+    wait_for "$2.$3" 10 on "$1" ip link show "$2.$3"
+    on "$1" ip link set "$2.$3" mtu "$(mtu_of "$1" "$2")" up
     address "$1" "$2.$3" "$4"
-    on "$1" ip link set dev "$2.$3" up
 }
 vlan host-a lan0 10 10.0.10.1/24
 vlan host-a lan0 20 10.0.20.1/24
