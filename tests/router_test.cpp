@@ -372,13 +372,22 @@ TEST_CASE(
     CHECK(verdict.reason == Drop::neighbor_unresolved);
     CHECK(verdict.out == peer);
     CHECK(icmp_type_code(net.bytes()) == 0x0301);
-    CHECK(source_of(net.bytes()) == ip("10.1.0.1"));
+    CHECK(source_of(net.bytes()) == ip("10.3.0.1"));
     CHECK(net.router.unreachable(net.packet, lan, start).action == Action::drop);
 
     net.packet = net.pool.take(ping(ip("10.1.0.1"), ip("10.1.0.77")));
     CHECK(net.router.unreachable(net.packet, lan, start).action == Action::drop);
     net.packet = net.pool.take(Bytes{0x45});
     CHECK(net.router.unreachable(net.packet, lan, start).reason == Drop::neighbor_unresolved);
+}
+
+TEST_CASE("host unreachable comes from an address of the leg that the sender is on") {
+    Fixture net;
+    net.packet = net.pool.take(udp_datagram(ip("10.1.0.5"), ip("10.2.0.77"), 10));
+    const auto verdict = net.router.unreachable(net.packet, dmz, start);
+    CHECK(verdict.action == Action::forward);
+    CHECK(verdict.out == lan);
+    CHECK(source_of(net.bytes()) == ip("10.1.0.1"));
 }
 
 TEST_CASE("a removed port takes its routes and addresses along") {

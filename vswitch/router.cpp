@@ -261,7 +261,11 @@ RouteVerdict Router::deliver(Packet& datagram, const Classified& what, PortId in
 RouteVerdict Router::unreachable(Packet& datagram, PortId leg, Instant now) noexcept {
     const auto what = classify_datagram(datagram.bytes());
     if (!what) return drop(Drop::neighbor_unresolved);
-    return report(datagram, *what, leg, now, Drop::neighbor_unresolved, {IcmpError::Kind::host_unreachable});
+    // Where it came in is not known any more. The error's source is an address of where it goes out (RFC 1812
+    // section 4.3.2.4).
+    const auto back = resolve_reply(what->flow.source, leg);
+    const PortId in = back ? back->port->port : leg;
+    return report(datagram, *what, in, now, Drop::neighbor_unresolved, {IcmpError::Kind::host_unreachable});
 }
 
 // The error is routed before it is built: the way back decides on its source and size.
