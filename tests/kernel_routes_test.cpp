@@ -80,11 +80,20 @@ TEST_CASE("of two TUNs in one namespace the first takes what both could") {
     config.ports.push_back(tun("elsewhere", "10.2.0.1/24", "a"));
     config.peers.push_back(peer({"10.0.0.0/24", "10.9.0.0/16"}));
     CHECK(routes_over(config, config.ports[0]) == routes({"10.9.0.0/16"}));
-    CHECK(routes_over(config, config.ports[1]) == routes({"10.0.0.0/24"}));
+    CHECK(routes_over(config, config.ports[1]).empty());
     CHECK(routes_over(config, config.ports[2]) == routes({"10.0.0.0/24", "10.9.0.0/16"}));
 
     config.ports[0].kernel_routes = false;
-    CHECK(routes_over(config, config.ports[1]) == routes({"10.0.0.0/24", "10.9.0.0/16"}));
+    CHECK(routes_over(config, config.ports[1]) == routes({"10.9.0.0/16"}));
+}
+
+TEST_CASE("a network that another device of the namespace is in is left to that device") {
+    config::Config config;
+    config.ports.push_back(tun("weft0", "10.0.0.1/24"));
+    config.ports.push_back(tun("lan0", "10.5.0.1/24"));
+    config.ports.back().type = config::Port::Type::tap;
+    config.bridges.emplace_back().gateway = {prefix("10.5.0.254/24"), prefix("10.6.0.254/24")};
+    CHECK(routes_over(config, config.ports[0]) == routes({"10.6.0.0/24"}));
 }
 
 TEST_CASE("where no TUN wants routes, none are made") {
