@@ -279,7 +279,7 @@ TEST_CASE("no buffer stays behind, whatever came and whatever waited") {
         if (traffic.random().chance(0.001)) node.datapath.retire(waiting_peer);
         node.datapath.events().clear();
         // Only gateways and the peer without keys hold packets, in bounds.
-        CHECK_UNARY(node.held() <= 2 * NeighborLimits{}.parked + Peer::max_parked);
+        CHECK_UNARY(node.held() <= 2 * std::size_t{NeighborLimits{}.parked} + Peer::max_parked);
     }
     for (int second = 0; second < 10; ++second) {
         node.tick(1s);
