@@ -267,6 +267,23 @@ TEST_CASE("a bridge's frames from a peer reach the gateway, and its answers go b
     CHECK(node.at(red_tap) == Packets{request});  // it was a broadcast
 }
 
+TEST_CASE("a peer's frames to the gateway may not carry datagrams in another peer's name") {
+    RouterNode node;
+    node.topology().add_peer(PeerId{1}, PortId{6},
+                             {.endpoint = there, .prefixes = {prefix("10.6.0.0/24")}, .liveness = {}});
+    const MacAddress far_host = mac("02:00:00:00:09:09");
+    const auto from_peer = [&](const IpAddress& source) {
+        const Bytes frame = ip_frame(red_gateway, far_host, udp_datagram(source, tun_host, 9));
+        node.from_underlay(Channel::esp, there, node.far.seal(in_vxlan(Vni{1}, frame), 17));
+    };
+    from_peer(ip("10.6.0.1"));
+    CHECK(node.drops(tunnel, Drop::foreign_source) == 1);
+    CHECK(node.at(tun).empty());
+    for (const auto& source : {ip("10.4.0.1"), ip("10.1.0.9")}) from_peer(source);
+    CHECK(node.at(tun).size() == 2);
+    CHECK(node.all_drops() == 1);
+}
+
 TEST_CASE("a TUN's datagrams go to where their routes lead, and ICMP tells of the others") {
     struct Case {
         Bytes datagram;

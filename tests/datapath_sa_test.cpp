@@ -160,6 +160,17 @@ TEST_CASE("what the underlay brings is dropped under the name of its fault") {
     CHECK(node.held() == 0);
 }
 
+TEST_CASE("a dummy is heard, and neither delivered nor counted") {
+    PeerNode node;
+    node.install_manual();
+    node.receive(node.far.seal(datagram_in(), 59), elsewhere);
+    CHECK(node.at(tun).empty());
+    CHECK(node.all_drops() == 0);
+    CHECK(node.topology().port(tunnel).traffic.rx_packets == 0);
+    CHECK(node.events<PeerMoved>().size() == 1);
+    CHECK(node.held() == 0);
+}
+
 TEST_CASE("a NAT's keepalive is neither answered nor counted") {
     PeerNode node;
     node.install_manual();
