@@ -26,7 +26,7 @@ constexpr std::size_t events_per_wakeup = 64;
 // FNV-1a of both names in a locally administered unicast address.
 MacAddress derived_mac(const std::string& node, const std::string& object) {
     std::uint64_t hash = 0xCBF29CE484222325;
-    for (const char letter : node + '/' + object) {
+    for (const char letter : fmt::format("{}/{}", node, object)) {
         hash = (hash ^ static_cast<std::uint8_t>(letter)) * 0x100000001B3;
     }
     MacAddress mac;

@@ -59,8 +59,8 @@ void KernelRoutes::sync(const config::Config& config) {
                 if (netlink.add_route(route, tun.device)) {
                     installed.insert(route);
                 } else {
-                    spdlog::warn("port {}: there is another route to {} already, which stays as it is", tun.name,
-                                 route.to_string());
+                    spdlog::warn("port {}: there is another route to {} already, which stays as it is",
+                                 tun.name, route.to_string());
                 }
             }
         });

@@ -22,7 +22,7 @@ Keying::Keying(Loop& loop, Worker& worker, const config::Node& node)
           handshaker_->tick(loop_.now(), wall());
           carry_out();
       }) {
-    if (node.private_key) handshaker_.emplace(*node.private_key, random_);
+    if (node.private_key) handshaker_ = std::make_unique<Handshaker>(*node.private_key, random_);
     if (!node.keylog) return;
     keylog_.emplace(*node.keylog);
     spdlog::warn("keylog is on: whoever reads {} can read all traffic of this node", *node.keylog);

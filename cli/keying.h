@@ -62,7 +62,7 @@ class Keying {
     Loop& loop_;
     Worker& worker_;
     SystemRandom random_;
-    std::optional<Handshaker> handshaker_;  // there if the node has an identity
+    std::unique_ptr<Handshaker> handshaker_;  // there if the node has an identity
     Resolver resolver_;
     Timer timer_;
     std::optional<Keylog> keylog_;

@@ -21,7 +21,7 @@ Keylog::~Keylog() {
     ::close(descriptor_);
 }
 
-void Keylog::append(const SaKeys& keys, bool ipv6_underlay) {
+void Keylog::append(const SaKeys& keys, bool ipv6_underlay) const {
     const std::span<const std::uint8_t> key = keys.key.bytes().first(key_size(keys.cipher));
     const bool is_gcm = keys.cipher != Cipher::chacha20_poly1305;
     std::string line =

@@ -16,7 +16,7 @@ class Keylog {
     Keylog(const Keylog&) = delete;
     Keylog& operator=(const Keylog&) = delete;
 
-    void append(const SaKeys& keys, bool ipv6_underlay);
+    void append(const SaKeys& keys, bool ipv6_underlay) const;
 
   private:
     int descriptor_;

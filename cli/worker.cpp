@@ -13,7 +13,7 @@ namespace {
 
 constexpr Duration tick_interval = 200ms;
 constexpr Duration down_retry_interval = 1s;
-constexpr std::size_t max_chunk_bytes = 256 * 1024;
+constexpr std::size_t max_chunk_bytes = std::size_t{256} << 10U;
 constexpr std::size_t command_ring = 1024;
 constexpr std::size_t event_ring = 1024;
 constexpr std::size_t control_event_ring = 64;
@@ -138,7 +138,8 @@ void Worker::read_device(PortId port) {
     // Super-frames become some forty packets each: what they cause is written out before the pool runs dry.
     for (std::span<Packet> left = batch_; !left.empty();) {
         std::size_t count = 0;
-        for (std::size_t bytes = 0; count < left.size() && bytes < max_chunk_bytes; ++count) bytes += left[count].size();
+        for (std::size_t bytes = 0; count < left.size() && bytes < max_chunk_bytes; ++count)
+            bytes += left[count].size();
         datapath_.from_port(port, left.first(count), now());
         flush();
         left = left.subspan(count);

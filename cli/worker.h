@@ -86,7 +86,8 @@ class Worker {
     std::function<void()> event_waiting_;
     Ring<Command> commands_;
     Ring<WorkerEvent> events_;
-    Ring<WorkerEvent> control_events_;  // ControlReceived, which anybody can cause: a flood displaces nothing else
+    Ring<WorkerEvent>
+        control_events_;  // ControlReceived, which anybody can cause: a flood displaces nothing else
     std::atomic<bool> stopping_ = false;
 
     // Made and destroyed on the worker's thread.

@@ -114,8 +114,8 @@ void check_next_hops(const Config& config, const Origins& origins, Report& repor
             connected.insert(connected.end(), port.address.begin(), port.address.end());
     }
     for (std::size_t i = 0; i < config.routes.size(); ++i) {
-        if (config.routes[i].via)
-            check_next_hop(connected, *config.routes[i].via, origins.routes[i].at("via"), report);
+        const auto& via = config.routes[i].via;
+        if (via) check_next_hop(connected, *via, origins.routes[i].at("via"), report);
     }
 }
 

@@ -15,6 +15,7 @@ namespace {
 template <class Object>
 std::vector<std::string_view> names_of(const std::vector<Object>& objects) {
     std::vector<std::string_view> names;
+    names.reserve(objects.size());
     for (const Object& object : objects) names.push_back(object.name);
     std::ranges::sort(names);
     return names;

@@ -195,15 +195,16 @@ void Datapath::frame_to_peer(const Topology::BridgeSlot& slot, PortId in, Port& 
     const std::uint16_t vlan_tci = frame.vlan_tci();
     if (const auto cut = segment(std::move(frame), sizeof(EthernetHeader), segments_); !cut)
         return count(in, cut.error());
+    const Vni vni = slot.vni.value_or(Vni{0});  // a bridge without one has no tunnels
     for (Packet& segment : segments_) {
         segment.vlan_tci() = vlan_tci;
         push_vlan_tag(segment);
         tunnel.traffic.tx_packets += 1;
         tunnel.traffic.tx_bytes += segment.size();
         if (peer->encrypted) {
-            seal_to_peer(*peer, tunnel, encapsulate_frame(std::move(segment), *slot.vni, flow_hash));
+            seal_to_peer(*peer, tunnel, encapsulate_frame(std::move(segment), vni, flow_hash));
         } else {
-            plain_to_peer(*peer, tunnel, std::move(segment), *slot.vni, flow_hash);
+            plain_to_peer(*peer, tunnel, std::move(segment), vni, flow_hash);
         }
     }
     segments_.clear();
@@ -303,7 +304,8 @@ void Datapath::from_esp(UnderlayDatagram datagram) noexcept {
     Port& tunnel = topology_.port(peer->port);
     const auto opened = open(session->inbound, packet);
     if (!opened) return tunnel.drops.add(opened.error());
-    const bool is_dummy = opened->next_header == ip_protocol::none;  // a keepalive: all it had to say was heard
+    const bool is_dummy =
+        opened->next_header == ip_protocol::none;  // a keepalive: all it had to say was heard
     heard_from(*peer, *session, datagram.remote, opened->newest, !is_dummy);
     if (is_dummy) return;
 
@@ -311,8 +313,8 @@ void Datapath::from_esp(UnderlayDatagram datagram) noexcept {
     if (!inner) return tunnel.drops.add(inner.error());
     tunnel.traffic.rx_packets += 1;
     tunnel.traffic.rx_bytes += packet.size();
-    if (inner->vni) {
-        frame_from_peer(tunnel, *inner->vni, std::move(packet));
+    if (const auto vni = inner->vni) {
+        frame_from_peer(tunnel, *vni, std::move(packet));
     } else {
         datagram_from_peer(*peer, tunnel, std::move(packet));
     }
@@ -476,9 +478,9 @@ void Datapath::report(Peer& peer) noexcept {
     emit(PeerReport{peer.id, activity});
 }
 
-bool Datapath::emit(Event event) noexcept {
+bool Datapath::emit(const Event& event) noexcept {
     if (events_.size() >= max_events) return false;
-    events_.push_back(std::move(event));
+    events_.push_back(event);
     return true;
 }
 

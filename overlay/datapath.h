@@ -144,7 +144,7 @@ class Datapath {
     }
 
     void report(Peer& peer) noexcept;
-    bool emit(Event event) noexcept;
+    bool emit(const Event& event) noexcept;
 
     PacketPool& pool_;
     Topology topology_;

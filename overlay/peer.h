@@ -65,7 +65,7 @@ struct Peer {
     bool session_wanted = false;
 
     // The session to seal with, or nullptr.
-    [[nodiscard]] PeerSession* sealing(Instant now) noexcept {
+    [[nodiscard]] PeerSession* sealing(Instant now) const noexcept {
         return current && current->alive(now) && !current->outbound.exhausted() ? current.get() : nullptr;
     }
 };

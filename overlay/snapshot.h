@@ -50,7 +50,7 @@ struct NeighborSnapshot {
     PortId leg;
     IpAddress address;
     MacAddress mac;
-    bool reachable;
+    bool reachable = false;
 };
 
 struct Snapshot {

@@ -54,7 +54,7 @@ enum class Drop : std::uint8_t {
 #undef WEFT_DROP_ENUMERATOR
 };
 
-#define WEFT_DROP_ONE(name, text) +1
+#define WEFT_DROP_ONE(name, text) +1  // NOLINT(bugprone-macro-parentheses): a term of a sum
 inline constexpr std::size_t drop_count = 0 WEFT_DROPS(WEFT_DROP_ONE);
 #undef WEFT_DROP_ONE
 

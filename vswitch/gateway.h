@@ -48,7 +48,7 @@ class Gateway {
     struct Received {
         enum class Action : std::uint8_t { route, answer, consumed, drop };
 
-        Action action;
+        Action action = Action::drop;
         Drop reason{};
     };
 
@@ -73,7 +73,7 @@ class Gateway {
     struct Neighbor {
         IpAddress address;
         MacAddress mac;  // zero while it is not known
-        bool reachable;
+        bool reachable = false;
     };
 
     [[nodiscard]] std::vector<Neighbor> neighbors() const;  // for display; allocates

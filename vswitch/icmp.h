@@ -31,7 +31,7 @@ struct IcmpError {
         too_big,  // IPv4: fragmentation needed (RFC 1191)
     };
 
-    Kind kind;
+    Kind kind = Kind::host_unreachable;
     std::uint16_t mtu = 0;  // too_big
 };
 

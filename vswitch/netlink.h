@@ -23,9 +23,9 @@ class Netlink {
     Netlink& operator=(const Netlink&) = delete;
 
     struct Link {
-        int index;
-        std::uint16_t mtu;  // 65535 if it is more
-        bool up;
+        int index = 0;
+        std::uint16_t mtu = 0;  // 65535 if it is more
+        bool up = false;
         MacAddress mac;
     };
 

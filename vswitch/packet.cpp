@@ -38,7 +38,9 @@ void Packet::resize(std::size_t size) noexcept {
     buffer_->size = static_cast<std::uint32_t>(size);
 }
 
-bool Packet::pool_is_low() const noexcept { return buffer_->pool->available() < buffer_->pool->size() / 2; }
+bool Packet::pool_is_low() const noexcept {
+    return buffer_->pool->available() < buffer_->pool->size() / 2;
+}
 
 Packet Packet::sibling() const noexcept {
     return buffer_->pool->take();

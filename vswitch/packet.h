@@ -122,12 +122,12 @@ class Packet {
     friend class PacketPool;
 
     struct Buffer {
-        PacketPool* pool;
-        Buffer* next_free;
-        std::uint32_t offset;
-        std::uint32_t size;
+        PacketPool* pool = nullptr;
+        Buffer* next_free = nullptr;
+        std::uint32_t offset = 0;
+        std::uint32_t size = 0;
         Offload offload;
-        std::uint16_t vlan_tci;
+        std::uint16_t vlan_tci = 0;
     };
 
     static constexpr std::size_t capacity = headroom_reserve + max_size + tailroom_reserve + 6;

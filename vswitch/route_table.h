@@ -159,7 +159,9 @@ const Value* PrefixMap<Value>::lookup(const IpAddress& address) const noexcept {
         if (node.length >= width) break;
         at = node.child[bits.bit(node.length)];
     }
-    return best == none ? nullptr : &*values_[best];
+    if (best == none) return nullptr;
+    const auto& value = values_[best];
+    return value ? &*value : nullptr;
 }
 
 template <class Value>

@@ -290,8 +290,8 @@ std::optional<IpAddress> Router::error_source(const Classified& what, PortId in,
     if (entry != nullptr && entry->kind == RouterPort::Kind::leg) {
         if (const IpAddress* address = global_address(*entry, is_v6)) return *address;
     }
-    // A peer accepts only the sources that are routed to this node (RFC 4301 section 5.2): a TUN's addresses are
-    // among them, a leg's need not be.
+    // A peer accepts only the sources that are routed to this node (RFC 4301 section 5.2): a TUN's addresses
+    // are among them, a leg's need not be.
     std::array kinds{RouterPort::Kind::leg, RouterPort::Kind::device};
     const RouterPort* exit = find_port(out);
     if (exit != nullptr && exit->kind == RouterPort::Kind::tunnel) std::ranges::reverse(kinds);

@@ -57,7 +57,7 @@ struct RouterPort {
 struct RouteVerdict {
     enum class Action : std::uint8_t { drop, forward, fragment };
 
-    Action action;
+    Action action = Action::drop;
     // drop: why. Otherwise set if the datagram was replaced by an ICMP error: why the original was not
     // delivered.
     std::optional<Drop> reason{};
@@ -92,7 +92,7 @@ class Router {
     enum class Local : std::uint8_t { own, broadcast };
 
     struct Hop {
-        const RouterPort* port;
+        const RouterPort* port = nullptr;
         IpAddress next_hop;
     };
 

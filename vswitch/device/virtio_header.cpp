@@ -97,8 +97,8 @@ bool is_sound_super_frame(const VirtioHeader& header, LinkLayer link, std::span<
                           Offload::Gso gso) noexcept {
     const std::uint16_t field = gso == Offload::Gso::udp ? udp_checksum_offset : tcp_checksum_offset;
     return header.gso_size != 0 && bytes.size() / header.gso_size <= max_segments &&
-           (header.flags & VirtioHeader::needs_checksum) != 0 &&
-           header.csum_offset == field && transport_size(bytes, header.csum_start, gso).has_value() &&
+           (header.flags & VirtioHeader::needs_checksum) != 0 && header.csum_offset == field &&
+           transport_size(bytes, header.csum_start, gso).has_value() &&
            ip_leads_to(bytes, network_offset(bytes, link), header.csum_start, gso);
 }
 
