@@ -117,9 +117,9 @@ nothing_left "an address that is in use"
 
 { printf '[underlay]\nvxlan = "0.0.0.0:4790"\n'; good; printf '[[peer]]\nname = "plain"\nencryption = "none"\nendpoint = "192.0.2.9:4789"\nbridges = ["lan"]\n'; } |
     config site-a
-spawn site-a "$work/holder.txt" "$here/hold.py" 4790
+spawn site-a "$work/vxlan-holder.txt" "$here/hold.py" 4790
 holder=$last_spawned
-wait_for "the holder of the port" 10 grep -q bound "$work/holder.txt"
+wait_for "the holder of the port" 10 grep -q bound "$work/vxlan-holder.txt"
 weftd
 expect "a VXLAN port that is in use" 1 '4790.*in use|in use.*4790'
 kill "$holder"
