@@ -329,9 +329,10 @@ void clear_path(const std::string& path) {
 void make_parent(const std::string& path) {
     const auto parent = std::filesystem::path{path}.parent_path();
     if (parent.empty() || mkdir(parent.c_str(), 0755) == 0 || errno == EEXIST) return;
-    throw std::runtime_error(fmt::format("cannot make {} for the control socket: {}: make it, or choose another "
-                                         "path in [node] control",
-                                         parent.string(), std::generic_category().message(errno)));
+    throw std::runtime_error(
+        fmt::format("cannot make {} for the control socket: {}: make it, or choose another "
+                    "path in [node] control",
+                    parent.string(), std::generic_category().message(errno)));
 }
 
 }  // namespace
