@@ -131,8 +131,15 @@ class PrefixMap {
     void splice_out(Index* link) noexcept;
     Index* link_to(Index parent, Index child) noexcept;
 
+    [[nodiscard]] const Value* value_at(Index index) const noexcept {
+        if (index == none) return nullptr;
+        const std::optional<Value>& value = values_[index];
+        return value ? &*value : nullptr;
+    }
+
     std::array<Index, 2> roots_{none, none};  // IPv4, IPv6
     std::vector<Node> nodes_;
+
     std::vector<std::optional<Value>> values_;
     std::vector<Index> free_nodes_;
     std::vector<Index> free_values_;
@@ -159,9 +166,7 @@ const Value* PrefixMap<Value>::lookup(const IpAddress& address) const noexcept {
         if (node.length >= width) break;
         at = node.child[bits.bit(node.length)];
     }
-    if (best == none) return nullptr;
-    const auto& value = values_[best];
-    return value ? &*value : nullptr;
+    return value_at(best);
 }
 
 template <class Value>
@@ -171,7 +176,7 @@ const Value* PrefixMap<Value>::find(const Prefix& prefix) const noexcept {
     Index at = roots_[prefix.address.is_v6() ? 1 : 0];
     while (at != none && nodes_[at].length < length) at = nodes_[at].child[bits.bit(nodes_[at].length)];
     if (at == none || nodes_[at].length != length || nodes_[at].bits != bits) return nullptr;
-    return nodes_[at].value == none ? nullptr : &*values_[nodes_[at].value];
+    return value_at(nodes_[at].value);
 }
 
 template <class Value>
@@ -301,7 +306,8 @@ void PrefixMap<Value>::for_each(F&& f) const {
         if (roots_[is_v6 ? 1 : 0] != none) pending[waiting++] = roots_[is_v6 ? 1 : 0];
         while (waiting > 0) {
             const Node& node = nodes_[pending[--waiting]];
-            if (node.value != none) f(Prefix{node.bits.address(is_v6), node.length}, *values_[node.value]);
+            if (const Value* value = value_at(node.value))
+                f(Prefix{node.bits.address(is_v6), node.length}, *value);
             for (const Index child : {node.child[1], node.child[0]}) {
                 if (child != none) pending[waiting++] = child;
             }
