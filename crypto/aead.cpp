@@ -1,5 +1,6 @@
 #include "crypto/aead.h"
 
+#include <algorithm>
 #include <array>
 #include <climits>
 #include <cstdlib>
@@ -118,14 +119,18 @@ void Aead::seal(std::span<const std::uint8_t, aead_nonce_size> nonce,
 }
 
 bool Aead::open(std::span<const std::uint8_t, aead_nonce_size> nonce,
-                std::span<const std::uint8_t> associated, std::span<std::uint8_t> text,
-                std::span<const std::uint8_t, aead_tag_size> tag) noexcept {
+                std::span<const std::uint8_t> associated, std::span<const std::uint8_t> sealed,
+                std::span<std::uint8_t> text, std::span<const std::uint8_t, aead_tag_size> tag) noexcept {
+    if (text.size() != sealed.size()) std::abort();
     EVP_CIPHER_CTX* const context = context_.get();
     // OpenSSL takes every control's argument as void*, but only reads the tag it is to expect.
     void* const expected = const_cast<std::uint8_t*>(tag.data());
-    return context != nullptr && EVP_DecryptInit_ex2(context, nullptr, nullptr, nonce.data(), nullptr) == 1 &&
-           EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, aead_tag_size, expected) == 1 &&
-           update(context, nullptr, associated) && update(context, text.data(), text) && finish(context);
+    const bool opened =
+        context != nullptr && EVP_DecryptInit_ex2(context, nullptr, nullptr, nonce.data(), nullptr) == 1 &&
+        EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, aead_tag_size, expected) == 1 &&
+        update(context, nullptr, associated) && update(context, text.data(), sealed) && finish(context);
+    if (!opened) std::ranges::fill(text, std::uint8_t{0});
+    return opened;
 }
 
 }  // namespace weft

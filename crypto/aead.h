@@ -1,4 +1,4 @@
-// Authenticated encryption as ESP and Noise need it, in place, through OpenSSL's EVP. A context is made once,
+// Authenticated encryption as ESP and Noise need it, through OpenSSL's EVP. A context is made once,
 // with the algorithm fetched and the key loaded; a packet sets its 12-byte nonce and nothing else. 16-byte
 // tags. One Aead serves one direction and one thread.
 //
@@ -41,9 +41,11 @@ class Aead {
     void seal(std::span<const std::uint8_t, aead_nonce_size> nonce, std::span<const std::uint8_t> associated,
               std::span<std::uint8_t> text, std::span<std::uint8_t, aead_tag_size> tag) noexcept;
 
-    // Decrypts in place. False, and `text` is to be forgotten, if the tag is wrong.
+    // Decrypts `sealed` into `text`, which is of the same size: either the very same bytes, or bytes that do
+    // not overlap them. If the tag is wrong: false, and `text` is zeros.
     [[nodiscard]] bool open(std::span<const std::uint8_t, aead_nonce_size> nonce,
-                            std::span<const std::uint8_t> associated, std::span<std::uint8_t> text,
+                            std::span<const std::uint8_t> associated, std::span<const std::uint8_t> sealed,
+                            std::span<std::uint8_t> text,
                             std::span<const std::uint8_t, aead_tag_size> tag) noexcept;
 
   private:

@@ -92,19 +92,22 @@ std::expected<std::size_t, EspError> Esp::seal(OutboundSa& sa, std::span<std::ui
 }
 
 // 1. sizes                     2. the whole sequence number    3. replay check
-// 4. ICV, decrypt in place     5. replay mark                  6. trailer and padding
+// 4. ICV, decrypt              5. replay mark                  6. trailer and padding
 //
 // The mark stands even if the padding is bad: the packet was genuine, and its number has been used.
-std::expected<Esp::Opened, EspError> Esp::open(InboundSa& sa, std::span<std::uint8_t> packet) noexcept {
-    if (packet.size() < min_size || packet.size() % alignment != 0)
+std::expected<Esp::Opened, EspError> Esp::open(InboundSa& sa, std::span<const std::uint8_t> packet,
+                                               std::span<std::uint8_t> plain) noexcept {
+    if (packet.size() < min_size || packet.size() % alignment != 0 ||
+        plain.size() < opened_room(packet.size())) {
         return std::unexpected{EspError::truncated};
+    }
     const std::uint64_t sequence = sa.infer_sequence(load_be32(packet.data() + sequence_offset));
     const ReplayWindow::Answer answer = sa.window_.check(sequence);
     if (answer != ReplayWindow::Answer::fresh) return std::unexpected{replay_error(answer)};
 
-    const std::span text = packet.subspan(header_size, packet.size() - header_size - aead_tag_size);
-    if (!sa.aead_.open(nonce_of(sa.salt_, packet), associated_data(spi_of(packet), sequence), text,
-                       packet.last<aead_tag_size>())) {
+    const std::span text = plain.first(opened_room(packet.size()));
+    if (!sa.aead_.open(nonce_of(sa.salt_, packet), associated_data(spi_of(packet), sequence),
+                       packet.subspan(header_size, text.size()), text, packet.last<aead_tag_size>())) {
         return std::unexpected{integrity_error(sequence, sa.window_.highest())};
     }
     sa.window_.mark(sequence);

@@ -1,5 +1,5 @@
-// ESP (RFC 4303) with a combined-mode cipher and 64-bit extended sequence numbers, in place on a buffer of
-// the caller's.
+// ESP (RFC 4303) with a combined-mode cipher and 64-bit extended sequence numbers, in buffers of the
+// caller's: sealed in place, opened in place or from one buffer into another.
 //
 //    0                   1                   2                   3
 //    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
@@ -24,6 +24,7 @@
 // padding.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -55,15 +56,28 @@ struct Esp {
                                                      std::uint8_t next_header) noexcept;
 
     struct Opened {
-        std::size_t payload_size;  // at packet[header_size]
+        std::size_t payload_size;  // from plain[0]
         std::uint8_t next_header;
         std::uint64_t sequence;
     };
 
-    // Checks the replay window, opens in place, marks the window. After an error the bytes are to be
-    // forgotten, and the window has not moved, except by a genuine packet with bad padding. The IV is taken
-    // as it comes: other senders need not derive it from the sequence number.
-    static std::expected<Opened, EspError> open(InboundSa& sa, std::span<std::uint8_t> packet) noexcept;
+    // Room that open() needs for payload, padding and trailer of a packet.
+    static constexpr std::size_t opened_room(std::size_t packet_size) noexcept {
+        return packet_size < min_size ? 0 : packet_size - header_size - aead_tag_size;
+    }
+
+    // Checks the replay window, opens, marks the window. `plain` is packet[header_size, ...) itself, or lies
+    // wholly elsewhere; smaller than opened_room(packet.size()) it is `truncated`. After an error its bytes
+    // are to be forgotten, and the window has not moved, except by a genuine packet with bad padding. The IV
+    // is taken as it comes: other senders need not derive it from the sequence number.
+    static std::expected<Opened, EspError> open(InboundSa& sa, std::span<const std::uint8_t> packet,
+                                                std::span<std::uint8_t> plain) noexcept;
+
+    // The payload stays where it is, at packet[header_size].
+    static std::expected<Opened, EspError> open_in_place(InboundSa& sa,
+                                                         std::span<std::uint8_t> packet) noexcept {
+        return open(sa, packet, packet.subspan(std::min(header_size, packet.size())));
+    }
 
     // The SPI of a packet of at least 4 bytes.
     static std::uint32_t spi_of(std::span<const std::uint8_t> packet) noexcept;

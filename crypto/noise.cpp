@@ -125,9 +125,9 @@ void NoiseSymmetric::encrypt_and_hash(ByteView text, std::span<std::uint8_t> sea
 }
 
 bool NoiseSymmetric::decrypt_and_hash(ByteView sealed, std::span<std::uint8_t> text) {
-    std::ranges::copy(sealed.first(text.size()), text.begin());
     Aead aead{Cipher::chacha20_poly1305, key_.bytes(), Aead::Direction::open};
-    if (!aead.open(aead_nonce(nonce_), hash_, text, sealed.last<aead_tag_size>())) return false;
+    const auto tag = sealed.last<aead_tag_size>();
+    if (!aead.open(aead_nonce(nonce_), hash_, sealed.first(text.size()), text, tag)) return false;
     ++nonce_;
     mix_hash(sealed);
     return true;

@@ -58,7 +58,7 @@ std::expected<void, Drop> seal(OutboundSa& sa, PlainPayload& payload) noexcept {
 
 std::expected<OpenedPayload, Drop> open(InboundSa& sa, Packet& packet) noexcept {
     const std::uint64_t highest = sa.window().highest();
-    const auto opened = Esp::open(sa, packet.bytes());
+    const auto opened = Esp::open_in_place(sa, packet.bytes());
     if (!opened) return std::unexpected(to_drop(opened.error()));
     packet.resize(Esp::header_size + opened->payload_size);
     packet.pull(Esp::header_size);

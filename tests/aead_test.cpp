@@ -149,7 +149,7 @@ TEST_CASE("the published vectors seal and open") {
         pair.sealer.seal(as_nonce(nonce), associated, text, as_tag(tag));
         CHECK(to_hex(text) == vector.sealed);
         CHECK(to_hex(tag) == vector.tag);
-        REQUIRE(pair.opener.open(as_nonce(nonce), associated, text, as_tag(tag)));
+        REQUIRE(pair.opener.open(as_nonce(nonce), associated, text, text, as_tag(tag)));
         CHECK(to_hex(text) == vector.plain);
     }
 }
@@ -184,8 +184,16 @@ TEST_CASE("one context serves many packets, whatever their size and their outcom
                 Bytes forged = text;
                 Bytes wrong_tag = tag;
                 wrong_tag[size % 16] ^= 1;
-                REQUIRE_FALSE(pair.opener.open(as_nonce(nonce), associated, forged, as_tag(wrong_tag)));
-                REQUIRE(pair.opener.open(as_nonce(nonce), associated, text, as_tag(tag)));
+                Bytes elsewhere(size, 0xee);
+                REQUIRE_FALSE(
+                    pair.opener.open(as_nonce(nonce), associated, text, elsewhere, as_tag(wrong_tag)));
+                REQUIRE(elsewhere == Bytes(size));
+                REQUIRE_FALSE(
+                    pair.opener.open(as_nonce(nonce), associated, forged, forged, as_tag(wrong_tag)));
+                REQUIRE(forged == Bytes(size));
+                REQUIRE(pair.opener.open(as_nonce(nonce), associated, text, elsewhere, as_tag(tag)));
+                REQUIRE(elsewhere == plain);
+                REQUIRE(pair.opener.open(as_nonce(nonce), associated, text, text, as_tag(tag)));
                 REQUIRE(text == plain);
             }
         }
@@ -203,8 +211,8 @@ TEST_CASE("a flipped bit in nonce, associated data, text or tag does not open") 
         Bytes row = random_bytes(random, tag_at + 16);
         const auto open = [&pair](Bytes bytes) {
             const std::span all{bytes};
-            return pair.opener.open(all.first<12>(), all.subspan<12, 12>(),
-                                    all.subspan(text_at, tag_at - text_at), all.last<16>());
+            const std::span text = all.subspan(text_at, tag_at - text_at);
+            return pair.opener.open(all.first<12>(), all.subspan<12, 12>(), text, text, all.last<16>());
         };
         const std::span all{row};
         pair.sealer.seal(all.first<12>(), all.subspan<12, 12>(), all.subspan(text_at, tag_at - text_at),
@@ -229,7 +237,7 @@ TEST_CASE("another key does not open") {
         Bytes text(40);
         Bytes tag(16);
         theirs.sealer.seal(as_nonce(nonce), {}, text, as_tag(tag));
-        CHECK_FALSE(ours.opener.open(as_nonce(nonce), {}, text, as_tag(tag)));
+        CHECK_FALSE(ours.opener.open(as_nonce(nonce), {}, text, text, as_tag(tag)));
     }
 }
 
@@ -243,9 +251,9 @@ TEST_CASE("a moved context works on, and the empty one opens nothing") {
     const Bytes sealed = text;
     Aead moved = std::move(pair.opener);
     // NOLINTNEXTLINE(bugprone-use-after-move): that is what is tested
-    CHECK_FALSE(pair.opener.open(as_nonce(nonce), {}, text, as_tag(tag)));
+    CHECK_FALSE(pair.opener.open(as_nonce(nonce), {}, text, text, as_tag(tag)));
     text = sealed;
-    CHECK(moved.open(as_nonce(nonce), {}, text, as_tag(tag)));
+    CHECK(moved.open(as_nonce(nonce), {}, text, text, as_tag(tag)));
     CHECK(text == Bytes(5));
 }
 

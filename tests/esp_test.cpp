@@ -85,7 +85,7 @@ Bytes assembled(const SaKeys& keys, std::uint64_t sequence, std::uint64_t iv, By
 
 // What open() says about a copy of the packet.
 EspError error_of(InboundSa& sa, Bytes packet) {
-    const auto opened = Esp::open(sa, packet);
+    const auto opened = Esp::open_in_place(sa, packet);
     REQUIRE_FALSE(opened.has_value());
     return opened.error();
 }
@@ -97,7 +97,7 @@ std::vector<Bytes> sealed_row(OutboundSa& sa, std::size_t count, const Bytes& pa
 }
 
 Bytes opened_payload(InboundSa& sa, Bytes packet) {
-    const auto opened = Esp::open(sa, packet);
+    const auto opened = Esp::open_in_place(sa, packet);
     REQUIRE(opened.has_value());
     REQUIRE(opened->payload_size <= packet.size() - Esp::header_size);
     const auto payload = packet.begin() + Esp::header_size;
@@ -113,7 +113,7 @@ TEST_CASE("the published packets with extended sequence numbers open") {
         const SaKeys keys =
             make_keys(vector.cipher, Esp::spi_of(packet), from_hex(vector.key), from_hex(vector.salt));
         InboundSa sa{keys, 64, vector.sequence - 1};
-        const auto opened = Esp::open(sa, packet);
+        const auto opened = Esp::open_in_place(sa, packet);
         REQUIRE(opened.has_value());
         CHECK(opened->sequence == vector.sequence);
         CHECK(opened->next_header == vector.next_header);
@@ -174,7 +174,7 @@ TEST_CASE("every payload size comes back as it went, with every cipher") {
             Bytes packet = sealed(outbound, payload, static_cast<std::uint8_t>(size));
             REQUIRE(packet.size() % 4 == 0);
             REQUIRE(packet.size() <= Esp::header_size + size + Esp::max_trailer_size);
-            const auto opened = Esp::open(inbound, packet);
+            const auto opened = Esp::open_in_place(inbound, packet);
             REQUIRE(opened.has_value());
             REQUIRE(opened->payload_size == size);
             REQUIRE(opened->next_header == static_cast<std::uint8_t>(size));
@@ -318,7 +318,7 @@ TEST_CASE("packets cross 2^32 in disorder, and the sequence number stays whole")
     for (std::size_t block = 0; block < packets.size(); block += 32) {
         for (std::size_t i = block + 32; i-- > block;) {
             Bytes packet = packets[i];
-            const auto opened = Esp::open(inbound, packet);
+            const auto opened = Esp::open_in_place(inbound, packet);
             REQUIRE(opened.has_value());
             REQUIRE(opened->sequence == two_32 - 40 + i);
         }
@@ -344,7 +344,7 @@ TEST_CASE("the high half of the sequence number is authenticated, though it does
         CAPTURE(c.highest);
         InboundSa inbound{some_keys(), 64, c.highest};
         Bytes bytes = packet;
-        const auto opened = Esp::open(inbound, bytes);
+        const auto opened = Esp::open_in_place(inbound, bytes);
         CHECK(opened.has_value() == c.opens);
         if (!opened) CHECK(opened.error() == EspError::auth_failed);
         CHECK(inbound.window().highest() == (c.opens ? two_32 + 5 : c.highest));
@@ -417,4 +417,46 @@ TEST_CASE("padding that fills the whole text leaves an empty payload") {
     CHECK(opened_payload(inbound, assembled(keys, 1, 1, from_hex("0102 0204"))).empty());
     CHECK(opened_payload(inbound, assembled(keys, 2, 2, from_hex("010203040506 0604"))).empty());
     CHECK(opened_payload(inbound, assembled(keys, 3, 3, from_hex("0102 0004"))) == Bytes{1, 2});
+}
+
+TEST_CASE("a packet opens into another buffer just as in place, and stays as it was") {
+    for (const Cipher cipher : ciphers) {
+        CAPTURE(weft::to_string(cipher));
+        OutboundSa outbound{some_keys(cipher)};
+        InboundSa in_place{some_keys(cipher)};
+        InboundSa elsewhere{some_keys(cipher)};
+        for (std::size_t size = 0; size <= 2000; size += 1 + size / 40) {
+            CAPTURE(size);
+            const Bytes packet = sealed(outbound, payload_of(size), 41);
+            Bytes same = packet;
+            Bytes plain(Esp::opened_room(packet.size()) + 5, 0xee);
+            const auto opened = Esp::open(elsewhere, packet, plain);
+            const auto opened_in_place = Esp::open_in_place(in_place, same);
+            REQUIRE(opened.has_value());
+            REQUIRE(opened_in_place.has_value());
+            REQUIRE(opened->payload_size == size);
+            REQUIRE(opened->next_header == opened_in_place->next_header);
+            REQUIRE(opened->sequence == opened_in_place->sequence);
+            REQUIRE(std::ranges::equal(std::span{plain}.first(plain.size() - 5),
+                                       std::span{same}.subspan(Esp::header_size, plain.size() - 5)));
+            REQUIRE(std::ranges::equal(std::span{plain}.last(5), Bytes(5, 0xee)));
+        }
+    }
+}
+
+TEST_CASE("room too small for the plain text is refused and moves no window") {
+    OutboundSa outbound{some_keys()};
+    InboundSa inbound{some_keys()};
+    const Bytes packet = sealed(outbound, payload_of(30));
+    REQUIRE(Esp::opened_room(packet.size()) == 32);
+    for (std::size_t room = 0; room < 32; ++room) {
+        Bytes plain(room);
+        const auto opened = Esp::open(inbound, packet, plain);
+        REQUIRE_FALSE(opened.has_value());
+        REQUIRE(opened.error() == EspError::truncated);
+    }
+    Bytes plain(32);
+    CHECK(Esp::open(inbound, packet, plain).has_value());
+    for (const std::size_t size : {std::size_t{0}, Esp::min_size - 1}) CHECK(Esp::opened_room(size) == 0);
+    CHECK(Esp::opened_room(Esp::min_size) == 4);
 }

@@ -30,7 +30,7 @@ void require(bool holds) {
 void open_as_packet(const weft::SaKeys& keys, std::span<const std::uint8_t> input) {
     weft::InboundSa sa{keys};
     Bytes packet{input.begin(), input.end()};
-    const auto opened = weft::Esp::open(sa, packet);
+    const auto opened = weft::Esp::open_in_place(sa, packet);
     if (opened) {
         require(weft::Esp::header_size + opened->payload_size + 2 + weft::aead_tag_size <= packet.size());
     } else if (opened.error() != weft::EspError::bad_padding) {
@@ -52,7 +52,7 @@ void open_as_text(const weft::SaKeys& keys, std::span<const std::uint8_t> input)
         .seal(nonce, associated, all.subspan(header.size(), input.size()), all.last<weft::aead_tag_size>());
 
     weft::InboundSa sa{keys};
-    const auto opened = weft::Esp::open(sa, packet);
+    const auto opened = weft::Esp::open_in_place(sa, packet);
     if (opened) {
         const std::size_t pad_size = input[input.size() - 2];
         require(opened->payload_size + pad_size + 2 == input.size());
@@ -77,8 +77,8 @@ void open_mutated(const weft::SaKeys& keys, std::span<const std::uint8_t> input)
     Bytes mutated = packet;
     for (std::size_t i = 1; i < mutation.size(); ++i)
         mutated[(mutation[0] + i) % mutated.size()] ^= mutation[i];
-    if (mutated != packet) require(!weft::Esp::open(inbound, mutated).has_value());
-    const auto opened = weft::Esp::open(inbound, packet);
+    if (mutated != packet) require(!weft::Esp::open_in_place(inbound, mutated).has_value());
+    const auto opened = weft::Esp::open_in_place(inbound, packet);
     require(opened && opened->payload_size == payload.size() && opened->next_header == 17);
     require(std::ranges::equal(payload, std::span{packet}.subspan(weft::Esp::header_size, payload.size())));
 }

@@ -160,7 +160,7 @@ class SaEnd {
     };
 
     Opened open(Bytes packet) {
-        const auto opened = Esp::open(inbound_, packet);
+        const auto opened = Esp::open_in_place(inbound_, packet);
         if (!opened) return {};
         const auto payload = std::span{packet}.subspan(Esp::header_size, opened->payload_size);
         return {{payload.begin(), payload.end()}, opened->next_header, opened->sequence};
