@@ -36,6 +36,11 @@ void ChecksumSum::add(std::span<const std::uint8_t> bytes) noexcept {
     sum_ += std::endian::native == std::endian::little ? __builtin_bswap16(folded) : folded;
 }
 
+void ChecksumSum::add_copied(std::span<const std::uint8_t> bytes, std::uint8_t* to) noexcept {
+    std::memcpy(to, bytes.data(), bytes.size());
+    add(bytes);
+}
+
 std::uint16_t ChecksumSum::finish() const noexcept {
     return static_cast<std::uint16_t>(~fold(sum_));
 }

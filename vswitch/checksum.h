@@ -15,6 +15,9 @@ class ChecksumSum {
   public:
     void add(std::span<const std::uint8_t> bytes) noexcept;
 
+    // The same, and copies them to `to`; the two do not overlap.
+    void add_copied(std::span<const std::uint8_t> bytes, std::uint8_t* to) noexcept;
+
     void add(std::uint32_t value) noexcept { sum_ += value; }  // a 16-bit word, or several already added up
 
     // The checksum: folded and complemented, in host order.

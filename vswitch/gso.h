@@ -1,6 +1,5 @@
-// Super-frames and what the wire takes: cutting a GSO packet into segments (TCP: RFC 9293, sequence numbers,
-// flags and IPv4 identification as Linux does it; UDP: one datagram a segment), completing checksums that the
-// kernel left to the device, and fragmenting IPv4 (RFC 791 section 2.3).
+// Super-frames and what the wire takes: cutting a GSO packet into packets of their own (segmenter.h),
+// completing checksums that the kernel left to the device, and fragmenting IPv4 (RFC 791 section 2.3).
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "vswitch/headers.h"
+#include "vswitch/segmenter.h"
 
 namespace weft {
 
@@ -71,20 +72,6 @@ bool ip_leads_to(std::span<const std::uint8_t> bytes, std::size_t network, std::
                                          : first < transport;  // else extension headers between
 }
 
-// Size of the transport header of a super-frame; nothing if it is not all there.
-std::optional<std::size_t> transport_size(std::span<const std::uint8_t> bytes, std::size_t transport,
-                                          Offload::Gso gso) noexcept {
-    if (gso == Offload::Gso::udp) {
-        return view<UdpHeader>(bytes, transport) != nullptr ? std::optional{sizeof(UdpHeader)} : std::nullopt;
-    }
-    const auto* tcp = view<TcpHeader>(bytes, transport);
-    if (tcp == nullptr || tcp->header_size() < sizeof(TcpHeader) ||
-        bytes.size() - transport < tcp->header_size()) {
-        return std::nullopt;
-    }
-    return tcp->header_size();
-}
-
 // The sum begins behind an IP header at the earliest, so that it stays within the packet when the Ethernet
 // header is pulled.
 bool is_sound_checksum(const VirtioHeader& header, LinkLayer link,
@@ -98,7 +85,7 @@ bool is_sound_super_frame(const VirtioHeader& header, LinkLayer link, std::span<
     const std::uint16_t field = gso == Offload::Gso::udp ? udp_checksum_offset : tcp_checksum_offset;
     return header.gso_size != 0 && bytes.size() / header.gso_size <= max_segments &&
            (header.flags & VirtioHeader::needs_checksum) != 0 && header.csum_offset == field &&
-           transport_size(bytes, header.csum_start, gso).has_value() &&
+           transport_header_size(bytes, header.csum_start, gso) != 0 &&
            ip_leads_to(bytes, network_offset(bytes, link), header.csum_start, gso);
 }
 
@@ -135,7 +122,7 @@ VirtioHeader make_virtio_header(const Packet& packet) noexcept {
     }
     if (offload.gso != Offload::Gso::none) {
         const std::size_t transport = packet.checksum_start();
-        const std::size_t size = transport_size(packet.bytes(), transport, offload.gso).value_or(0);
+        const std::size_t size = transport_header_size(packet.bytes(), transport, offload.gso);
         header.gso_type = gso_type(offload.gso);
         if (offload.ecn) header.gso_type |= VirtioHeader::gso_ecn;
         header.gso_size = offload.gso_size;
