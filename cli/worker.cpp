@@ -28,7 +28,6 @@ Worker::Worker(std::size_t pool_packets, std::function<void()> event_waiting)
       events_(event_ring),
       control_events_(control_event_ring) {
     batch_.reserve(Datapath::max_batch);
-    datagrams_.reserve(Datapath::max_batch);
     std::latch ready{1};
     std::exception_ptr failure;
     thread_ = std::thread([this, &ready, &failure] {
@@ -155,10 +154,15 @@ void Worker::read_device(PortId port) {
 }
 
 void Worker::read_underlay(Channel channel) {
-    underlay_->read(channel, pool_, Datapath::max_batch, datagrams_, datapath_.underlay_drops());
-    datapath_.from_underlay(datagrams_, now());
-    datagrams_.clear();
-    flush();
+    underlay_->read(channel, trains_, datapath_.underlay_drops());
+    for (std::span<const ReceivedTrain> left = trains_; !left.empty();) {
+        std::size_t count = 0;
+        for (std::size_t datagrams = 0; count < left.size() && datagrams < Datapath::max_received; ++count)
+            datagrams += left[count].datagrams();
+        datapath_.from_underlay(left.first(count), now());
+        flush();
+        left = left.subspan(count);
+    }
 }
 
 // Everything that the last batch left in the outboxes goes out.
@@ -175,14 +179,13 @@ void Worker::flush() noexcept {
     }
     datapath_.flushed();
     if (underlay_) {
-        underlay_->write(datapath_.underlay_outbox(), refused_);
-        for (const auto& [tunnel, drop] : refused_) {
-            (tunnel == no_port ? datapath_.underlay_drops() : datapath_.drops(tunnel)).add(drop);
+        underlay_->write(datapath_.underlay_outbox().trains(), refused_);
+        for (const auto& [tunnel, drop, count] : refused_) {
+            (tunnel == no_port ? datapath_.underlay_drops() : datapath_.drops(tunnel)).add(drop, count);
         }
         refused_.clear();
-    } else {
-        datapath_.underlay_outbox().clear();
     }
+    datapath_.underlay_outbox().clear();
     for (Event& event : datapath_.events()) {
         const bool is_control = std::holds_alternative<ControlReceived>(event);
         const bool taken = std::visit([this](auto& what) { return emit(std::move(what)); }, event);

@@ -100,8 +100,8 @@ class Worker {
     std::unique_ptr<Poll> vxlan_poll_;
 
     std::vector<Packet> batch_;
-    std::vector<UnderlayDatagram> datagrams_;
-    std::vector<RefusedDatagram> refused_;
+    std::vector<ReceivedTrain> trains_;
+    std::vector<RefusedDatagrams> refused_;
 
     std::thread thread_;
 };

@@ -1,6 +1,7 @@
 #include "overlay/datapath.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "crypto/esp.h"
@@ -13,9 +14,8 @@
 namespace weft {
 
 Datapath::Datapath(PacketPool& pool) : pool_(pool) {
-    underlay_outbox_.reserve(4 * max_batch);
     events_.reserve(max_events);
-    segments_.reserve(max_batch);
+    opened_.reserve(max_received);
     leg_frames_.reserve(max_batch);
     unresolved_.reserve(max_batch);
 }
@@ -187,65 +187,71 @@ void Datapath::frames_from_leg(Port& leg, std::vector<Packet>& frames) noexcept 
     if (frames.empty()) frames.swap(taken);
 }
 
-// 5. Towards a peer: segment, encapsulate, seal.
+// 5. Towards a peer: a super-frame is cut, encapsulated and sealed segment by segment, each straight into the
+// train that the underlay sends.
 void Datapath::frame_to_peer(const Topology::BridgeSlot& slot, PortId in, Port& tunnel, Packet frame,
                              const Classified& what) noexcept {
-    Peer* peer = topology_.peers().find(tunnel.peer);
-    const std::uint32_t flow_hash = hash(what.flow);
-    const std::uint16_t vlan_tci = frame.vlan_tci();
-    if (const auto cut = segment(std::move(frame), sizeof(EthernetHeader), segments_); !cut)
-        return count(in, cut.error());
     const Vni vni = slot.vni.value_or(Vni{0});  // a bridge without one has no tunnels
-    for (Packet& segment : segments_) {
-        segment.vlan_tci() = vlan_tci;
-        push_vlan_tag(segment);
-        tunnel.traffic.tx_packets += 1;
-        tunnel.traffic.tx_bytes += segment.size();
-        if (peer->encrypted) {
-            seal_to_peer(*peer, tunnel, encapsulate_frame(std::move(segment), vni, flow_hash));
-        } else {
-            plain_to_peer(*peer, tunnel, std::move(segment), vni, flow_hash);
-        }
-    }
-    segments_.clear();
-}
-
-void Datapath::plain_to_peer(const Peer& peer, Port& tunnel, Packet frame, Vni vni,
-                             std::uint32_t flow_hash) noexcept {
-    if (!peer.endpoint) return tunnel.drops.add(Drop::no_endpoint);
-    push_vxlan(frame, vni);
-    underlay_outbox_.push_back({std::move(frame), *peer.endpoint, Channel::vxlan, flow_hash, tunnel.id});
+    push_vlan_tag(frame);
+    to_peer(in, *topology_.peers().find(tunnel.peer), tunnel,
+            frame_payload(std::move(frame), vni, hash(what.flow)));
 }
 
 void Datapath::datagram_to_peer(PortId in, Port& tunnel, Packet datagram) noexcept {
-    Peer* peer = topology_.peers().find(tunnel.peer);
-    if (const auto cut = segment(std::move(datagram), 0, segments_); !cut) return count(in, cut.error());
-    for (Packet& segment : segments_) {
-        tunnel.traffic.tx_packets += 1;
-        tunnel.traffic.tx_bytes += segment.size();
-        seal_to_peer(*peer, tunnel, encapsulate_datagram(std::move(segment)));
-    }
-    segments_.clear();
+    to_peer(in, *topology_.peers().find(tunnel.peer), tunnel, datagram_payload(std::move(datagram)));
 }
 
-void Datapath::seal_to_peer(Peer& peer, Port& tunnel, PlainPayload payload) noexcept {
-    PeerSession* session = peer.sealing(now_);
-    if (session == nullptr) return park(peer, tunnel, std::move(payload));
-    if (!peer.endpoint) return tunnel.drops.add(Drop::no_endpoint);
+void Datapath::to_peer(PortId in, Peer& peer, Port& tunnel, TunnelPayload payload) noexcept {
+    if (!peer.encrypted) return plain_to_peer(in, peer, tunnel, payload);
+    if (peer.sealing(now_) == nullptr) return park(peer, tunnel, std::move(payload));
+    seal_to_peer(in, peer, tunnel, payload);
+}
+
+// The peer has keys.
+void Datapath::seal_to_peer(PortId in, Peer& peer, Port& tunnel, const TunnelPayload& payload) noexcept {
+    const auto segments = Segmenter::of(payload.packet, payload.network);
+    if (!segments) return count(in, segments.error());
+    if (!peer.endpoint) return tunnel.drops.add(Drop::no_endpoint, segments->count());
     const bool is_dummy = payload.next_header == ip_protocol::none;
-    if (const auto sealed = seal(session->outbound, payload); !sealed)
-        return tunnel.drops.add(sealed.error());
+    const Destination to{.remote = *peer.endpoint, .channel = Channel::esp, .tunnel = tunnel.id};
+    OutboundSa& sa = peer.current->outbound;
+    for (std::size_t i = 0; i < segments->count(); ++i) {
+        if (sa.exhausted()) return tunnel.drops.add(Drop::sa_exhausted, segments->count() - i);
+        const auto out =
+            underlay_outbox_.append(pool_, peer.place, to, sealed_size(payload, segments->size(i)));
+        if (out.empty()) return tunnel.drops.add(Drop::no_buffer, segments->count() - i);
+        if (!seal(sa, payload, *segments, i, out)) std::abort();  // it had room and numbers
+        if (is_dummy) continue;
+        tunnel.traffic.tx_packets += 1;
+        tunnel.traffic.tx_bytes += segments->size(i);
+    }
     if (is_dummy) {
         peer.liveness.sent_dummy(now_);
     } else {
         peer.liveness.sent(now_);
         peer.sent = true;
     }
-    underlay_outbox_.push_back({std::move(payload.packet), *peer.endpoint, Channel::esp, 0, tunnel.id});
+}
+
+void Datapath::plain_to_peer(PortId in, Peer& peer, Port& tunnel, const TunnelPayload& payload) noexcept {
+    const auto segments = Segmenter::of(payload.packet, payload.network);
+    if (!segments) return count(in, segments.error());
+    if (!peer.endpoint) return tunnel.drops.add(Drop::no_endpoint, segments->count());
+    const Destination to{.remote = *peer.endpoint,
+                         .channel = Channel::vxlan,
+                         .flow_hash = payload.flow_hash,
+                         .tunnel = tunnel.id};
+    for (std::size_t i = 0; i < segments->count(); ++i) {
+        const auto out = underlay_outbox_.append(pool_, peer.place, to, plain_size(segments->size(i)));
+        if (out.empty()) return tunnel.drops.add(Drop::no_buffer, segments->count() - i);
+        encapsulate(payload, *segments, i, out);
+        tunnel.traffic.tx_packets += 1;
+        tunnel.traffic.tx_bytes += segments->size(i);
+    }
 }
 
 // Without keys a packet waits, and asks for them.
-void Datapath::park(Peer& peer, Port& tunnel, PlainPayload payload) noexcept {
+void Datapath::park(Peer& peer, Port& tunnel, TunnelPayload payload) noexcept {
     want_session(peer);
     if (peer.parked.size() >= Peer::max_parked || payload.packet.pool_is_low()) {
         return tunnel.drops.add(Drop::no_session);
@@ -261,7 +267,8 @@ void Datapath::want_session(Peer& peer) noexcept {
 
 void Datapath::send_parked(Peer& peer) noexcept {
     auto parked = std::exchange(peer.parked, {});
-    for (PlainPayload& payload : parked) seal_to_peer(peer, topology_.port(peer.port), std::move(payload));
+    for (TunnelPayload& payload : parked)
+        to_peer(peer.port, peer, topology_.port(peer.port), std::move(payload));
 }
 
 void Datapath::drop_parked(Peer& peer) noexcept {
@@ -274,71 +281,93 @@ void Datapath::send_dummy(Peer& peer) noexcept {
     if (peer.sealing(now_) == nullptr) return want_session(peer);
     Packet empty = pool_.take();
     if (!empty) return count(peer.port, Drop::no_buffer);
-    seal_to_peer(peer, topology_.port(peer.port), dummy_payload(std::move(empty)));
+    seal_to_peer(peer.port, peer, topology_.port(peer.port), dummy_payload(std::move(empty)));
 }
 
 // ---- In: from the underlay -----------------------------------------------------------------------
 
-void Datapath::from_underlay(std::span<UnderlayDatagram> batch, Instant now) noexcept {
+void Datapath::from_underlay(std::span<const ReceivedTrain> batch, Instant now) noexcept {
     now_ = now;
-    for (UnderlayDatagram& datagram : batch) {
-        if (datagram.channel == Channel::vxlan) {
-            from_vxlan(std::move(datagram));
-        } else {
-            from_esp(std::move(datagram));
-        }
+    for (const ReceivedTrain& train : batch) {
+        each_datagram(train.bytes, train.datagram_size, [&](std::span<const std::uint8_t> datagram) {
+            if (train.channel == Channel::vxlan) {
+                from_vxlan(train, datagram);
+            } else {
+                from_esp(train, datagram);
+            }
+        });
     }
+    deliver_opened();
 }
 
-// 1. Whose is it? 2. Is it authentic and new? 3. What is in it? 4. May the peer send that?
-void Datapath::from_esp(UnderlayDatagram datagram) noexcept {
-    Packet& packet = datagram.packet;
+// 1. Whose is it? 2. Is it authentic and new?
+void Datapath::from_esp(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept {
     constexpr std::uint8_t nat_keepalive = 0xFF;  // RFC 3948 section 2.3
-    if (packet.size() == 1 && packet.data()[0] == nat_keepalive) return;
-    if (packet.size() < sizeof(be32)) return underlay_drops_.add(Drop::truncated);
-    const Spi spi{Esp::spi_of(packet.bytes())};
-    if (spi == Spi{0}) return from_control(datagram);  // the non-ESP marker (RFC 3948 section 2.2)
+    if (datagram.size() == 1 && datagram[0] == nat_keepalive) return;
+    if (datagram.size() < sizeof(be32)) return underlay_drops_.add(Drop::truncated);
+    const Spi spi{Esp::spi_of(datagram)};
+    if (spi == Spi{0}) return from_control(train, datagram);  // the non-ESP marker (RFC 3948 section 2.2)
 
     const auto [peer, session] = topology_.peers().find(spi);
     if (peer == nullptr || !session->alive(now_)) return underlay_drops_.add(Drop::unknown_spi);
     Port& tunnel = topology_.port(peer->port);
-    const auto opened = open(session->inbound, packet);
+    Packet packet = pool_.take();
+    if (!packet) return tunnel.drops.add(Drop::no_buffer);
+    const auto opened = open(session->inbound, datagram, packet);
     if (!opened) return tunnel.drops.add(opened.error());
     const bool is_dummy =
         opened->next_header == ip_protocol::none;  // a keepalive: all it had to say was heard
-    heard_from(*peer, *session, datagram.remote, opened->newest, !is_dummy);
+    heard_from(*peer, *session, train.from, opened->newest, !is_dummy);
     if (is_dummy) return;
-
-    const auto inner = decapsulate(packet, opened->next_header);
-    if (!inner) return tunnel.drops.add(inner.error());
-    tunnel.traffic.rx_packets += 1;
-    tunnel.traffic.rx_bytes += packet.size();
-    if (const auto vni = inner->vni) {
-        frame_from_peer(tunnel, *vni, std::move(packet));
-    } else {
-        datagram_from_peer(*peer, tunnel, std::move(packet));
-    }
+    opened_.push_back({peer, spi, opened->sequence, opened->next_header, std::move(packet)});
 }
 
-void Datapath::from_vxlan(UnderlayDatagram datagram) noexcept {
-    Peer* peer = topology_.peers().find_plain(datagram.remote.address);
+// What the underlay delivered out of order within a batch goes on in order. 3. What is in it? 4. May the peer
+// send that?
+void Datapath::deliver_opened() noexcept {
+    const auto earlier = [](const Opened& a, const Opened& b) {
+        return a.spi != b.spi ? a.spi < b.spi : a.sequence < b.sequence;
+    };
+    if (!std::ranges::is_sorted(opened_, earlier)) std::ranges::sort(opened_, earlier);
+    for (Opened& opened : opened_) {
+        Port& tunnel = topology_.port(opened.peer->port);
+        Packet& packet = opened.packet;
+        const auto inner = decapsulate(packet, opened.next_header);
+        if (!inner) {
+            tunnel.drops.add(inner.error());
+            continue;
+        }
+        tunnel.traffic.rx_packets += 1;
+        tunnel.traffic.rx_bytes += packet.size();
+        if (const auto vni = inner->vni) {
+            frame_from_peer(tunnel, *vni, std::move(packet));
+        } else {
+            datagram_from_peer(*opened.peer, tunnel, std::move(packet));
+        }
+    }
+    opened_.clear();
+}
+
+void Datapath::from_vxlan(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept {
+    Peer* peer = topology_.peers().find_plain(train.from.address);
     if (peer == nullptr) return underlay_drops_.add(Drop::unknown_peer);
     Port& tunnel = topology_.port(peer->port);
-    const auto vni = pull_vxlan(datagram.packet);
+    Packet packet = pool_.take(datagram);
+    if (!packet) return tunnel.drops.add(Drop::no_buffer);
+    const auto vni = pull_vxlan(packet);
     if (!vni) return tunnel.drops.add(vni.error());
     peer->liveness.heard(now_, true);
     tunnel.traffic.rx_packets += 1;
-    tunnel.traffic.rx_bytes += datagram.packet.size();
-    frame_from_peer(tunnel, *vni, std::move(datagram.packet));
+    tunnel.traffic.rx_bytes += packet.size();
+    frame_from_peer(tunnel, *vni, std::move(packet));
 }
 
-void Datapath::from_control(const UnderlayDatagram& datagram) noexcept {
-    const auto bytes = datagram.packet.bytes();
-    if (bytes.size() > ControlReceived::max_size) return underlay_drops_.add(Drop::bad_control);
+void Datapath::from_control(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept {
+    if (datagram.size() > ControlReceived::max_size) return underlay_drops_.add(Drop::bad_control);
     ControlReceived received;
-    received.from = datagram.remote;
-    received.size = static_cast<std::uint16_t>(bytes.size());
-    std::copy(bytes.begin(), bytes.end(), received.bytes.begin());
+    received.from = train.from;
+    received.size = static_cast<std::uint16_t>(datagram.size());
+    std::ranges::copy(datagram, received.bytes.begin());
     if (!emit(received)) underlay_drops_.add(Drop::queue_full);
 }
 
@@ -454,9 +483,10 @@ void Datapath::remove_port(PortId id) noexcept {
 }
 
 void Datapath::send_control(const Endpoint& to, std::span<const std::uint8_t> datagram) noexcept {
-    Packet packet = pool_.take(datagram);
-    if (!packet) return underlay_drops_.add(Drop::no_buffer);
-    underlay_outbox_.push_back({std::move(packet), to, Channel::esp, 0, no_port});
+    Outbox::Place alone;
+    const auto out = underlay_outbox_.append(pool_, alone, {.remote = to}, datagram.size());
+    if (out.empty()) return underlay_drops_.add(Drop::no_buffer);
+    std::ranges::copy(datagram, out.begin());
 }
 
 void Datapath::to_outbox(Port& port, Packet packet) noexcept {

@@ -1,10 +1,10 @@
 // The walk of a packet through a node, both ways, top to bottom; datapath.cpp is to be read that way.
 //
-//   out   from_port     -> classify -> bridge or router -> a local port's outbox,
-//                                                          or encapsulate -> segment -> seal -> underlay
-//                                                          outbox
-//   in    from_underlay -> SPI -> replay check, open, replay mark -> decapsulate -> may this peer send this?
-//                       -> classify -> bridge or router -> as above
+//   out   from_port     -> classify -> bridge or router -> a local port's outbox, or
+//                          segment, encapsulate and seal, straight into a train of the underlay's outbox
+//   in    from_underlay -> SPI -> replay check, open, replay mark -> in order of sequence numbers:
+//                          decapsulate -> may this peer send this? -> classify -> bridge or router -> as
+//                          above
 //
 // Three doors: from_port, from_underlay, tick. No file descriptor, no clock and no randomness behind them, so
 // a test runs hundreds of nodes and hours of time in one process. What comes out stands in the outboxes and
@@ -55,7 +55,8 @@ using Event = std::variant<ControlReceived, PeerReport, PeerMoved>;
 
 class Datapath {
   public:
-    static constexpr std::size_t max_batch = 64;  // packets a call
+    static constexpr std::size_t max_batch = 64;      // packets a call of from_port()
+    static constexpr std::size_t max_received = 256;  // datagrams a call of from_underlay()
     static constexpr std::size_t max_events =
         256;  // waiting to be taken; further ones are dropped, and retried by the protocol
 
@@ -72,9 +73,10 @@ class Datapath {
     void set_endpoint(PeerId peer, const Endpoint& endpoint);
     void remove_port(PortId port) noexcept;  // with what waits in its outbox
 
-    // The three doors. Batches are consumed.
+    // The three doors. The packets of from_port() are consumed; more datagrams than max_received are
+    // welcome, but take as many packets from the pool before the first one is delivered.
     void from_port(PortId in, std::span<Packet> batch, Instant now) noexcept;
-    void from_underlay(std::span<UnderlayDatagram> batch, Instant now) noexcept;
+    void from_underlay(std::span<const ReceivedTrain> batch, Instant now) noexcept;
     void tick(Instant now) noexcept;
 
     // A datagram of the control side's, to be sent as it is.
@@ -87,7 +89,7 @@ class Datapath {
         return port_outboxes_[port.value()];
     }
 
-    [[nodiscard]] std::vector<UnderlayDatagram>& underlay_outbox() noexcept { return underlay_outbox_; }
+    [[nodiscard]] Outbox& underlay_outbox() noexcept { return underlay_outbox_; }
 
     void flushed() noexcept { ports_with_output_.clear(); }
 
@@ -120,20 +122,29 @@ class Datapath {
     void frames_from_leg(Port& leg, std::vector<Packet>& frames) noexcept;
 
     // Towards the underlay.
-    void seal_to_peer(Peer& peer, Port& tunnel, PlainPayload payload) noexcept;
-    void plain_to_peer(const Peer& peer, Port& tunnel, Packet frame, Vni vni,
-                       std::uint32_t flow_hash) noexcept;
-    void park(Peer& peer, Port& tunnel, PlainPayload payload) noexcept;
+    void to_peer(PortId in, Peer& peer, Port& tunnel, TunnelPayload payload) noexcept;
+    void seal_to_peer(PortId in, Peer& peer, Port& tunnel, const TunnelPayload& payload) noexcept;
+    void plain_to_peer(PortId in, Peer& peer, Port& tunnel, const TunnelPayload& payload) noexcept;
+    void park(Peer& peer, Port& tunnel, TunnelPayload payload) noexcept;
     void want_session(Peer& peer) noexcept;
     void send_parked(Peer& peer) noexcept;
     void drop_parked(Peer& peer) noexcept;
     void send_dummy(Peer& peer) noexcept;
 
     // From the underlay.
-    void from_esp(UnderlayDatagram datagram) noexcept;
-    void from_vxlan(UnderlayDatagram datagram) noexcept;
-    void from_control(const UnderlayDatagram& datagram) noexcept;
+    struct Opened {
+        Peer* peer;
+        Spi spi;
+        std::uint64_t sequence;
+        std::uint8_t next_header;
+        Packet packet;
+    };
+
+    void from_esp(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept;
+    void from_vxlan(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept;
+    void from_control(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept;
     void heard_from(Peer& peer, PeerSession& session, const Endpoint& from, bool newest, bool data) noexcept;
+    void deliver_opened() noexcept;
     void frame_from_peer(Port& tunnel, Vni vni, Packet frame) noexcept;
     void datagram_from_peer(const Peer& peer, Port& tunnel, Packet datagram) noexcept;
 
@@ -152,12 +163,12 @@ class Datapath {
 
     std::vector<std::vector<Packet>> port_outboxes_;  // by port id
     std::vector<PortId> ports_with_output_;
-    std::vector<UnderlayDatagram> underlay_outbox_;
+    Outbox underlay_outbox_;
     std::vector<Event> events_;
     DropCounters underlay_drops_;
 
     // Scratch, empty between packets; here so that their capacity is kept.
-    std::vector<Packet> segments_;
+    std::vector<Opened> opened_;
     std::vector<Packet> fragments_;
     std::vector<Packet> leg_frames_;
     std::vector<Packet> unresolved_;

@@ -19,6 +19,7 @@
 #include "crypto/sa.h"
 #include "overlay/handshake.h"
 #include "overlay/liveness.h"
+#include "overlay/outbox.h"
 #include "vswitch/address.h"
 #include "vswitch/id.h"
 #include "vswitch/packet.h"
@@ -38,10 +39,14 @@ struct PeerSession {
     [[nodiscard]] bool alive(Instant now) const noexcept { return manual || now - established < lifetime; }
 };
 
-// A payload ready to be sealed.
-struct PlainPayload {
+// A packet, or a super-frame, on its way into a tunnel, and what is to be put around each of its segments
+// (tunnel.h).
+struct TunnelPayload {
     Packet packet;
     std::uint8_t next_header = 0;
+    std::uint16_t network = 0;    // offset of the IP header
+    Vni vni{};                    // of a frame
+    std::uint32_t flow_hash = 0;  // of a frame
 };
 
 struct Peer {
@@ -56,7 +61,8 @@ struct Peer {
     std::unique_ptr<PeerSession> previous;
     std::unique_ptr<PeerSession> next;
     Liveness liveness;
-    std::vector<PlainPayload> parked;
+    Outbox::Place place;  // in the underlay's outbox
+    std::vector<TunnelPayload> parked;
     Instant parked_since;
 
     // Not yet reported to the control side.

@@ -29,40 +29,72 @@ Drop to_drop(EspError error) noexcept {
     std::abort();
 }
 
+// Bytes between ESP's header and the packet.
+std::size_t frame_headers(const TunnelPayload& payload) noexcept {
+    return payload.next_header == ip_protocol::udp ? vxlan_udp_header_size + vxlan_header_size : 0;
+}
+
 }  // namespace
 
-PlainPayload encapsulate_frame(Packet frame, Vni vni, std::uint32_t flow_hash) noexcept {
-    push_vxlan(frame, vni);
-    push_vxlan_udp(frame, vxlan_source_port(flow_hash));
-    return {std::move(frame), ip_protocol::udp};
+TunnelPayload frame_payload(Packet frame, Vni vni, std::uint32_t flow_hash) noexcept {
+    const auto* ethernet = view<EthernetHeader>(frame.bytes());
+    const bool is_tagged = ethernet != nullptr && ethernet->type == ether_type::vlan;
+    const std::size_t network = sizeof(EthernetHeader) + (is_tagged ? sizeof(VlanTagHeader) : 0);
+    return {.packet = std::move(frame),
+            .next_header = ip_protocol::udp,
+            .network = static_cast<std::uint16_t>(network),
+            .vni = vni,
+            .flow_hash = flow_hash};
 }
 
-PlainPayload encapsulate_datagram(Packet datagram) noexcept {
+TunnelPayload datagram_payload(Packet datagram) noexcept {
     const bool is_v6 = datagram.size() > 0 && (datagram.data()[0] >> 4U) == 6;
-    return {std::move(datagram), is_v6 ? ip_protocol::ipv6 : ip_protocol::ipv4};
+    return {.packet = std::move(datagram), .next_header = is_v6 ? ip_protocol::ipv6 : ip_protocol::ipv4};
 }
 
-PlainPayload dummy_payload(Packet empty) noexcept {
-    return {std::move(empty), ip_protocol::none};
+TunnelPayload dummy_payload(Packet empty) noexcept {
+    return {.packet = std::move(empty), .next_header = ip_protocol::none};
 }
 
-std::expected<void, Drop> seal(OutboundSa& sa, PlainPayload& payload) noexcept {
-    Packet& packet = payload.packet;
-    const std::size_t payload_size = packet.size();
-    packet.push(Esp::header_size);
-    packet.resize(Esp::sealed_size(payload_size));
-    const auto sealed = Esp::seal(sa, packet.bytes(), payload_size, payload.next_header);
+std::size_t sealed_size(const TunnelPayload& payload, std::size_t size) noexcept {
+    return Esp::sealed_size(frame_headers(payload) + size);
+}
+
+std::size_t plain_size(std::size_t size) noexcept {
+    return vxlan_header_size + size;
+}
+
+// 1. leave room for ESP's header   2. UDP and VXLAN, if it is a frame   3. the segment   4. seal in place
+std::expected<void, Drop> seal(OutboundSa& sa, const TunnelPayload& payload, const Segmenter& segments,
+                               std::size_t index, std::span<std::uint8_t> out) noexcept {
+    const std::size_t size = segments.size(index);
+    auto inside = out.subspan(Esp::header_size);
+    if (frame_headers(payload) != 0) {
+        write_vxlan_udp(inside.first<vxlan_udp_header_size>(), vxlan_source_port(payload.flow_hash),
+                        vxlan_header_size + size);
+        write_vxlan(inside.subspan<vxlan_udp_header_size, vxlan_header_size>(), payload.vni);
+    }
+    segments.write(index, inside.data() + frame_headers(payload));
+    const auto sealed = Esp::seal(sa, out, frame_headers(payload) + size, payload.next_header);
     if (!sealed) return std::unexpected(to_drop(sealed.error()));
     return {};
 }
 
-std::expected<OpenedPayload, Drop> open(InboundSa& sa, Packet& packet) noexcept {
+void encapsulate(const TunnelPayload& payload, const Segmenter& segments, std::size_t index,
+                 std::span<std::uint8_t> out) noexcept {
+    write_vxlan(out.first<vxlan_header_size>(), payload.vni);
+    segments.write(index, out.data() + vxlan_header_size);
+}
+
+std::expected<OpenedPayload, Drop> open(InboundSa& sa, std::span<const std::uint8_t> sealed,
+                                        Packet& payload) noexcept {
+    if (sealed.size() < Esp::min_size) return std::unexpected(Drop::truncated);
     const std::uint64_t highest = sa.window().highest();
-    const auto opened = Esp::open_in_place(sa, packet.bytes());
+    payload.resize(Esp::opened_room(sealed.size()));
+    const auto opened = Esp::open(sa, sealed, payload.bytes());
     if (!opened) return std::unexpected(to_drop(opened.error()));
-    packet.resize(Esp::header_size + opened->payload_size);
-    packet.pull(Esp::header_size);
-    return OpenedPayload{opened->next_header, opened->sequence > highest};
+    payload.resize(opened->payload_size);
+    return OpenedPayload{opened->sequence, opened->next_header, opened->sequence > highest};
 }
 
 std::expected<Decapsulated, Drop> decapsulate(Packet& payload, std::uint8_t next_header) noexcept {

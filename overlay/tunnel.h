@@ -1,39 +1,58 @@
-// What happens to a packet between the switch and the underlay, one step after the other; each works in place
-// and knows nothing of the others. The datapath puts them in a row:
+// What happens to a packet between the switch and the underlay. Neither way knows the other, or anything of
+// peers:
 //
-//   out:  encapsulate_frame | encapsulate_datagram  ->  seal   ->  a UDP payload
-//   in:   open  ->  decapsulate  ->  a frame and its VNI, or a datagram
+//   out:  segment, encapsulate and seal in one pass, into memory of the underlay's  ->  a UDP payload
+//   in:   open, out of the underlay's memory  ->  decapsulate  ->  a frame and its VNI, or a datagram
 //
 // Next headers: 4 and 41 for routed datagrams (tunnel mode, RFC 4303 section 3.1.2), 17 for UDP and VXLAN
 // around a frame (transport mode), 59 for dummies, which end where they were opened (RFC 4303 section 2.6).
+//
+//   a frame in ESP     | ESP 16 | UDP 8 | VXLAN 8 | frame    | padding, trailer, ICV |
+//   a datagram in ESP  | ESP 16 | datagram                   | padding, trailer, ICV |
+//   a frame, plain     | VXLAN 8 | frame |
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 
 #include "overlay/peer.h"
 #include "vswitch/drop.h"
 #include "vswitch/id.h"
 #include "vswitch/packet.h"
+#include "vswitch/segmenter.h"
 
 namespace weft {
 
-// A frame with its tag on; the result is what ESP carries.
-PlainPayload encapsulate_frame(Packet frame, Vni vni, std::uint32_t flow_hash) noexcept;
-PlainPayload encapsulate_datagram(Packet datagram) noexcept;
-PlainPayload dummy_payload(Packet empty) noexcept;
+// A frame with its tag on.
+TunnelPayload frame_payload(Packet frame, Vni vni, std::uint32_t flow_hash) noexcept;
+TunnelPayload datagram_payload(Packet datagram) noexcept;
+TunnelPayload dummy_payload(Packet empty) noexcept;
 
-// The packet becomes an ESP packet.
-std::expected<void, Drop> seal(OutboundSa& sa, PlainPayload& payload) noexcept;
+// Bytes of the UDP payload around a segment of `size` bytes.
+std::size_t sealed_size(const TunnelPayload& payload, std::size_t size) noexcept;
+std::size_t plain_size(std::size_t size) noexcept;
+
+// Segment `index` of `payload`, sealed, into `out` of sealed_size() bytes. After an error `out` holds nothing
+// that may leave.
+std::expected<void, Drop> seal(OutboundSa& sa, const TunnelPayload& payload, const Segmenter& segments,
+                               std::size_t index, std::span<std::uint8_t> out) noexcept;
+
+// The same in plain VXLAN, into `out` of plain_size() bytes.
+void encapsulate(const TunnelPayload& payload, const Segmenter& segments, std::size_t index,
+                 std::span<std::uint8_t> out) noexcept;
 
 struct OpenedPayload {
+    std::uint64_t sequence;
     std::uint8_t next_header;
     bool newest;  // no packet with a higher sequence number was seen
 };
 
-// The packet becomes the payload.
-std::expected<OpenedPayload, Drop> open(InboundSa& sa, Packet& packet) noexcept;
+// `payload`, empty, becomes what was sealed in the ESP packet.
+std::expected<OpenedPayload, Drop> open(InboundSa& sa, std::span<const std::uint8_t> sealed,
+                                        Packet& payload) noexcept;
 
 struct Decapsulated {
     std::optional<Vni> vni;  // of a frame; absent: a datagram

@@ -1,10 +1,19 @@
 // The node's UDP sockets on the underlay: one for ESP and handshakes, and if any peer is plain, one to
 // receive VXLAN on and a handful to send it from, whose source ports stand for the inner flow's hash (RFC
-// 7348 section 5: it spreads flows over equal-cost paths). Batched by recvmmsg and sendmmsg. The outer DF bit
-// is clear: a datagram too big for the path is fragmented by the kernel rather than lost.
+// 7348 section 5: it spreads flows over equal-cost paths). The outer DF bit is clear: a datagram too big for
+// the path is fragmented by the kernel rather than lost.
+//
+// Batched twice: recvmmsg and sendmmsg take many messages, and each message is a whole train of datagrams
+// where the kernel has UDP_GRO and UDP_SEGMENT (outbox.h). Both are probed at start and can be switched off.
+// A train that the kernel refuses as a train is taken apart and sent datagram by datagram:
+//
+//   EINVAL, EMSGSIZE   longer than the path's MTU allows without fragmentation: this train only
+//   EIO                the device cannot finish checksums: from now on all trains
+//   anything else      as for a single datagram, counted under its Drop for each datagram of the train
 //
 // A socket on [::] serves IPv4 as well, by mapped addresses that do not show outside. A datagram to a family
-// that its socket does not speak is Drop::no_endpoint.
+// that its socket does not speak is Drop::no_endpoint. What the kernel dropped because a socket's receive
+// buffer was full is told by SO_RXQ_OVFL and counted as Drop::receive_overflow.
 #pragma once
 
 #include <cstddef>
@@ -27,10 +36,16 @@ struct UnderlayOptions {
     std::optional<Endpoint> vxlan;      // absent: no plain peer
 };
 
-// A datagram that the kernel did not take.
-struct RefusedDatagram {
+// Datagrams that the kernel did not take.
+struct RefusedDatagrams {
     PortId tunnel = no_port;
     Drop drop = Drop::device_error;
+    std::size_t count = 1;
+};
+
+struct UnderlayOffload {
+    bool gso = true;  // UDP_SEGMENT
+    bool gro = true;  // UDP_GRO
 };
 
 class Underlay {
@@ -48,13 +63,15 @@ class Underlay {
     // The UDP port that `channel` is bound to (useful when configured as 0); 0: the channel is closed.
     [[nodiscard]] std::uint16_t local_port(Channel channel) const noexcept;
 
-    // Appends at most `limit` datagrams. True if there may be more. IPv4-mapped sources are reported as IPv4.
-    bool read(Channel channel, PacketPool& pool, std::size_t limit, std::vector<UnderlayDatagram>& out,
-              DropCounters& drops) noexcept;
+    // Switches the offloads; what the kernel does not have stays off. Returns what is in force.
+    UnderlayOffload use_offload(const UnderlayOffload& wanted) noexcept;
 
-    // Sends all, in order for each channel and flow, and clears the vector. What the kernel refuses is
-    // appended to `refused`.
-    void write(std::vector<UnderlayDatagram>& datagrams, std::vector<RefusedDatagram>& refused) noexcept;
+    // Replaces `out` by at most one batch of trains, which live until the next read() of any channel. True if
+    // there may be more. IPv4-mapped sources are reported as IPv4.
+    bool read(Channel channel, std::vector<ReceivedTrain>& out, DropCounters& drops) noexcept;
+
+    // Sends all, in order for each channel and flow. What the kernel refuses is appended to `refused`.
+    void write(const std::vector<DatagramTrain>& trains, std::vector<RefusedDatagrams>& refused) noexcept;
 
   private:
     struct Sockets;

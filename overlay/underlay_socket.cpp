@@ -44,7 +44,9 @@ void configure(const Descriptor& fd, const Endpoint& local) {
     constexpr int fragment_v4 = IP_PMTUDISC_DONT;
     constexpr int fragment_v6 = IPV6_PMTUDISC_DONT;
     const int v6_only = local.address.is_unspecified() ? 0 : 1;
-    bool ok = set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, fragment_v4) == 0;
+    constexpr int on = 1;
+    bool ok = set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, on) == 0 &&
+              set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, fragment_v4) == 0;
     if (local.address.is_v6()) {
         ok = ok && set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, fragment_v6) == 0 &&
              set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6_only) == 0;

@@ -12,9 +12,10 @@ namespace weft {
 
 struct UnderlaySocket {
     Descriptor fd;
-    int family = 0;          // AF_INET or AF_INET6
-    bool speaks_v4 = false;  // AF_INET, or AF_INET6 on the unspecified address
-    std::uint16_t port = 0;  // that it is bound to
+    int family = 0;               // AF_INET or AF_INET6
+    bool speaks_v4 = false;       // AF_INET, or AF_INET6 on the unspecified address
+    std::uint16_t port = 0;       // that it is bound to
+    std::uint32_t overflows = 0;  // datagrams lost to a full receive buffer, modulo 2^32
 };
 
 // `purpose` ("esp", "vxlan") is for the message of the std::runtime_error.

@@ -17,9 +17,8 @@ static_assert(sizeof(VxlanHeader) == vxlan_header_size && sizeof(UdpHeader) == v
 
 }  // namespace
 
-void push_vxlan(Packet& frame, Vni vni) noexcept {
-    frame.push(sizeof(VxlanHeader));
-    auto* header = writable_view<VxlanHeader>(frame.bytes());
+void write_vxlan(std::span<std::uint8_t, vxlan_header_size> out, Vni vni) noexcept {
+    auto* header = writable_view<VxlanHeader>(out);
     header->flags = VxlanHeader::vni_present;
     header->vni_reserved = vni.value() << 8U;
 }
@@ -35,12 +34,12 @@ std::expected<Vni, Drop> pull_vxlan(Packet& packet) noexcept {
     return vni;
 }
 
-void push_vxlan_udp(Packet& packet, std::uint16_t source_port) noexcept {
-    packet.push(sizeof(UdpHeader));
-    auto* header = writable_view<UdpHeader>(packet.bytes());
+void write_vxlan_udp(std::span<std::uint8_t, vxlan_udp_header_size> out, std::uint16_t source_port,
+                     std::size_t payload) noexcept {
+    auto* header = writable_view<UdpHeader>(out);
     header->source_port = source_port;
     header->destination_port = vxlan_port;
-    header->length = static_cast<std::uint16_t>(packet.size());
+    header->length = static_cast<std::uint16_t>(sizeof(UdpHeader) + payload);
     header->checksum = 0;
 }
 

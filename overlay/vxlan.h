@@ -13,8 +13,10 @@
 // source port that stands for the inner flow.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <span>
 
 #include "vswitch/drop.h"
 #include "vswitch/id.h"
@@ -26,7 +28,8 @@ inline constexpr std::uint16_t vxlan_port = 4789;
 inline constexpr std::size_t vxlan_header_size = 8;
 inline constexpr std::size_t vxlan_udp_header_size = 8;
 
-void push_vxlan(Packet& frame, Vni vni) noexcept;
+// Writes the header; the frame follows it.
+void write_vxlan(std::span<std::uint8_t, vxlan_header_size> out, Vni vni) noexcept;
 
 // Takes the header off; the packet is then the inner frame, of at least an Ethernet header's length. Reserved
 // bits are ignored, as the RFC demands.
@@ -37,8 +40,9 @@ constexpr std::uint16_t vxlan_source_port(std::uint32_t flow_hash) noexcept {
     return static_cast<std::uint16_t>(0xC000U | (flow_hash & 0x3FFFU));
 }
 
-// A UDP header to vxlan_port in front of the packet, and off again.
-void push_vxlan_udp(Packet& packet, std::uint16_t source_port) noexcept;
+// A UDP header to vxlan_port in front of `payload` bytes, and off again.
+void write_vxlan_udp(std::span<std::uint8_t, vxlan_udp_header_size> out, std::uint16_t source_port,
+                     std::size_t payload) noexcept;
 std::expected<void, Drop> pull_vxlan_udp(Packet& packet) noexcept;
 
 }  // namespace weft

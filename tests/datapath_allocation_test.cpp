@@ -114,8 +114,8 @@ struct Node {
     }
 
     void underlay(std::span<const std::uint8_t> bytes) {
-        UnderlayDatagram datagram{.packet = pool.take(bytes), .remote = there, .channel = Channel::esp};
-        datapath.from_underlay({&datagram, 1}, now);
+        const ReceivedTrain train{.bytes = bytes, .datagram_size = bytes.size(), .from = there};
+        datapath.from_underlay({&train, 1}, now);
         flush();
     }
 
@@ -126,7 +126,7 @@ struct Node {
             datapath.port_outbox(port).clear();
         }
         datapath.flushed();
-        left += datapath.underlay_outbox().size();
+        for (const DatagramTrain& train : datapath.underlay_outbox().trains()) left += train.datagrams();
         datapath.underlay_outbox().clear();
         datapath.events().clear();
     }
@@ -161,13 +161,14 @@ std::size_t allocations_from_port(Node& node, PortId port, const Bytes& bytes) {
 std::size_t allocations_from_peer(Node& node, const Bytes& payload, std::uint8_t next_header) {
     SaEnd far{400, 300};
     const Bytes skipped = far.seal({}, 59);  // the number that was used to teach the bridge
-    std::vector<UnderlayDatagram> batch(batch_size);
+    std::vector<Bytes> sealed(batch_size);
+    std::vector<ReceivedTrain> batch(batch_size);
     allocations = 0;
     node.left = 0;
     for (int sent = 0; sent < warm_up + packets; sent += batch_size) {
-        for (auto& datagram : batch) {
-            datagram.packet = node.pool.take(far.seal(payload, next_header));
-            datagram.remote = there;
+        for (std::size_t i = 0; i < batch_size; ++i) {
+            sealed[i] = far.seal(payload, next_header);
+            batch[i] = {.bytes = sealed[i], .datagram_size = sealed[i].size(), .from = there};
         }
         counting = sent >= warm_up;
         node.datapath.from_underlay(batch, node.now);

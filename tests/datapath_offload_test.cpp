@@ -192,16 +192,40 @@ TEST_CASE("a super-frame's tag is on each of its segments") {
     }
 }
 
-TEST_CASE("a super-frame for whose segments there are no buffers is one drop") {
-    OffloadNode node(4);
-    node.from_port(tap1, super_packet(node.pool, v4, true));
-    CHECK(node.drops(tap1, Drop::no_buffer) == 1);
-    CHECK(node.sent().empty());
+TEST_CASE("the segments of a super-frame leave as one train, and without a buffer for it are drops") {
+    OffloadNode node(2);
+    Packet packet = super_packet(node.pool, v4, true);
+    node.datapath.from_port(tap1, {&packet, 1}, node.now);
+    REQUIRE(node.datapath.underlay_outbox().trains().size() == 1);
+    CHECK(node.datapath.underlay_outbox().trains()[0].datagrams() == 5);
+    node.sent();
     CHECK(node.held() == 0);
-    OffloadNode routing(4);
-    routing.from_port(tun, super_packet(routing.pool, v4, false));
-    CHECK(routing.drops(tun, Drop::no_buffer) == 1);
-    CHECK(routing.held() == 0);
+
+    OffloadNode poor(2);
+    packet = super_packet(poor.pool, v4, true);
+    const Packet last = poor.pool.take();
+    poor.datapath.from_port(tap1, {&packet, 1}, poor.now);
+    CHECK(poor.drops(esp_port, Drop::no_buffer) == 5);
+    CHECK(poor.sent().empty());
+}
+
+TEST_CASE("a received train is delivered in the order of its sequence numbers") {
+    OffloadNode node;
+    std::vector<Bytes> datagrams;
+    std::vector<Bytes> sealed;
+    for (const char* source : {"10.2.0.1", "10.2.0.2", "10.2.0.3", "10.2.0.4", "10.2.0.5", "10.2.0.6"}) {
+        datagrams.push_back(udp_datagram(ip(source), ip("10.1.0.9"), 100));
+        sealed.push_back(node.far.seal(datagrams.back(), ip_protocol::ipv4));
+    }
+    Bytes train;
+    for (const std::size_t i : {2U, 0U, 1U, 4U, 3U}) append(train, sealed[i]);
+    append(train, std::span(sealed[5]).first(40));  // the last one, cut off
+    node.from_underlay({.bytes = train, .datagram_size = sealed[0].size(), .from = esp_there});
+    const std::vector<Bytes> delivered = node.at(tun);
+    REQUIRE(delivered.size() == 5);
+    for (std::size_t i = 0; i < 5; ++i) CHECK(get32(delivered[i], 12) == get32(datagrams[i], 12));
+    CHECK(node.drops(esp_port, Drop::auth_failed) == 1);
+    CHECK(node.held() == 0);
 }
 
 TEST_CASE("a checksum that was left to the device is completed before a packet is sealed") {

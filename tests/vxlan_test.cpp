@@ -18,6 +18,17 @@ Bytes bytes_of(const Packet& packet) {
     return {packet.bytes().begin(), packet.bytes().end()};
 }
 
+void push_vxlan(Packet& frame, Vni vni) {
+    frame.push(vxlan_header_size);
+    write_vxlan(frame.bytes().first<vxlan_header_size>(), vni);
+}
+
+void push_vxlan_udp(Packet& packet, std::uint16_t source_port) {
+    const std::size_t payload = packet.size();
+    packet.push(vxlan_udp_header_size);
+    write_vxlan_udp(packet.bytes().first<vxlan_udp_header_size>(), source_port, payload);
+}
+
 }  // namespace
 
 TEST_CASE("a VXLAN header stands as RFC 7348 section 5 draws it") {

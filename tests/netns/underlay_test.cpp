@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include <sys/socket.h>
+
 #include <doctest/doctest.h>
 
 #include "tests/support/test_socket.h"
@@ -16,27 +18,47 @@ Endpoint at(const std::string& text) {
 struct Traffic {
     PacketPool pool{512};
     DropCounters drops;
-    std::vector<UnderlayDatagram> datagrams;
-    std::vector<RefusedDatagram> refused;
+    std::vector<DatagramTrain> trains;
+    std::vector<ReceivedTrain> received;
+    std::vector<RefusedDatagrams> refused;
 
+    // `datagram_size`: of a train; 0: it is one datagram.
     void queue(const Endpoint& remote, std::string_view payload, Channel channel = Channel::esp,
-               std::uint32_t flow = 0) {
+               std::uint32_t flow = 0, std::size_t datagram_size = 0) {
         const auto* bytes = reinterpret_cast<const std::uint8_t*>(payload.data());
-        datagrams.push_back({.packet = pool.take(std::span{bytes, payload.size()}),
-                             .remote = remote,
-                             .channel = channel,
-                             .flow_hash = flow,
-                             .tunnel = PortId{7}});
+        trains.push_back(
+            {.packet = pool.take(std::span{bytes, payload.size()}),
+             .datagram_size = datagram_size == 0 ? payload.size() : datagram_size,
+             .to = {.remote = remote, .channel = channel, .flow_hash = flow, .tunnel = PortId{7}}});
     }
 
-    bool read(Underlay& underlay, std::size_t limit = 64, Channel channel = Channel::esp) {
+    void write(Underlay& underlay) {
+        underlay.write(trains, refused);
+        trains.clear();
+    }
+
+    bool read(Underlay& underlay, Channel channel = Channel::esp) {
         REQUIRE(test::wait_readable(underlay.descriptor(channel)));
-        return underlay.read(channel, pool, limit, datagrams, drops);
+        return underlay.read(channel, received, drops);
+    }
+
+    // Every datagram that arrives until nothing more does.
+    std::vector<std::string> read_all(Underlay& underlay) {
+        std::vector<std::string> all;
+        while (test::wait_readable(underlay.descriptor(Channel::esp), 100)) {
+            underlay.read(Channel::esp, received, drops);
+            for (const auto& train : received) {
+                each_datagram(train.bytes, train.datagram_size, [&](std::span<const std::uint8_t> bytes) {
+                    all.emplace_back(bytes.begin(), bytes.end());
+                });
+            }
+        }
+        return all;
     }
 };
 
-std::string text(const Packet& packet) {
-    return {packet.bytes().begin(), packet.bytes().end()};
+std::string text(const ReceivedTrain& train) {
+    return {train.bytes.begin(), train.bytes.end()};
 }
 
 UnderlayOptions on(const std::string& esp, const std::optional<std::string>& vxlan = std::nullopt) {
@@ -73,16 +95,15 @@ TEST_CASE("a datagram is echoed over IPv4, IPv6 and both on one socket") {
         const Endpoint ours{.address = *IpAddress::parse(host), .port = underlay.local_port(Channel::esp)};
         peer.send(ours, "ping");
         CHECK_FALSE(traffic.read(underlay));
-        REQUIRE(traffic.datagrams.size() == 1);
-        CHECK(traffic.datagrams[0].remote == at(remote));
-        CHECK(text(traffic.datagrams[0].packet) == "ping");
-        CHECK(traffic.datagrams[0].packet.headroom() == Packet::headroom_reserve);
-        underlay.write(traffic.datagrams, traffic.refused);
+        REQUIRE(traffic.received.size() == 1);
+        CHECK(traffic.received[0].from == at(remote));
+        CHECK(text(traffic.received[0]) == "ping");
+        traffic.queue(traffic.received[0].from, text(traffic.received[0]));
+        traffic.write(underlay);
         Endpoint from;
         CHECK(peer.receive(&from) == "ping");
         CHECK(from == ours);
         CHECK(traffic.refused.empty());
-        CHECK(traffic.datagrams.empty());
     }
 }
 
@@ -92,15 +113,85 @@ TEST_CASE("a batch arrives whole and in order, in reads of limited size") {
     Traffic traffic;
     const Endpoint to{.address = *IpAddress::parse("127.0.0.1"), .port = receiver.local_port(Channel::esp)};
     for (int i = 0; i < 200; ++i) traffic.queue(to, std::to_string(i));
-    sender.write(traffic.datagrams, traffic.refused);
+    traffic.write(sender);
     CHECK(traffic.refused.empty());
-    CHECK(traffic.read(receiver, 10));
-    CHECK(traffic.datagrams.size() == 10);
-    CHECK(traffic.read(receiver, 100));
-    CHECK(traffic.datagrams.size() == 110);
-    CHECK_FALSE(traffic.read(receiver, 100));
-    REQUIRE(traffic.datagrams.size() == 200);
-    for (std::size_t i = 0; i < 200; ++i) CHECK(text(traffic.datagrams[i].packet) == std::to_string(i));
+    CHECK(traffic.read(receiver));
+    const std::size_t first = traffic.received.size();
+    CHECK(first == 64);
+    const auto rest = traffic.read_all(receiver);
+    REQUIRE(first + rest.size() == 200);
+    for (std::size_t i = 0; i < rest.size(); ++i) CHECK(rest[i] == std::to_string(first + i));
+}
+
+TEST_CASE("a train arrives datagram by datagram, whichever offloads are on") {
+    for (const bool gso : {true, false}) {
+        for (const bool gro : {true, false}) {
+            CAPTURE(gso);
+            CAPTURE(gro);
+            Underlay sender(on("127.0.0.1:0"));
+            Underlay receiver(on("127.0.0.1:0"));
+            CHECK(sender.use_offload({.gso = gso, .gro = true}).gso == gso);
+            CHECK(receiver.use_offload({.gso = true, .gro = gro}).gro == gro);
+            Traffic traffic;
+            const Endpoint to{.address = *IpAddress::parse("127.0.0.1"),
+                              .port = receiver.local_port(Channel::esp)};
+            traffic.queue(to, std::string(1000, 'a') + std::string(1000, 'b') + std::string(300, 'c'),
+                          Channel::esp, 0, 1000);
+            traffic.queue(to, "behind");
+            traffic.write(sender);
+            CHECK(traffic.refused.empty());
+            const std::vector<std::string> expected = {std::string(1000, 'a'), std::string(1000, 'b'),
+                                                       std::string(300, 'c'), "behind"};
+            CHECK(traffic.read_all(receiver) == expected);
+        }
+    }
+}
+
+TEST_CASE("UDP_GRO hands over as one what UDP_SEGMENT sent as one") {
+    Underlay sender(on("127.0.0.1:0"));
+    Underlay receiver(on("127.0.0.1:0"));
+    Traffic traffic;
+    const Endpoint to{.address = *IpAddress::parse("127.0.0.1"), .port = receiver.local_port(Channel::esp)};
+    traffic.queue(to, std::string(44 * 1472, 'x'), Channel::esp, 0, 1472);
+    traffic.write(sender);
+    traffic.read(receiver);
+    REQUIRE(traffic.received.size() == 1);
+    CHECK(traffic.received[0].datagrams() == 44);
+    CHECK(traffic.received[0].datagram_size == 1472);
+}
+
+// The loopback device's MTU of 65536 is the only one at hand here; a train cannot be larger than that, but
+// its datagrams can be too many.
+TEST_CASE("a train that the kernel refuses is sent datagram by datagram") {
+    Underlay sender(on("127.0.0.1:0"));
+    Underlay receiver(on("127.0.0.1:0"));
+    Traffic traffic;
+    const Endpoint to{.address = *IpAddress::parse("127.0.0.1"), .port = receiver.local_port(Channel::esp)};
+    traffic.queue(to, std::string(1000, 'x'), Channel::esp, 0, 1);
+    traffic.write(sender);
+    CHECK(traffic.refused.empty());
+    CHECK(traffic.read_all(receiver).size() == 1000);
+    traffic.queue(at("192.0.2.1:6000"), std::string(1000, 'x'), Channel::esp, 0, 100);
+    traffic.write(sender);
+    REQUIRE(traffic.refused.size() == 1);
+    CHECK(traffic.refused[0].count == 10);
+    CHECK(traffic.refused[0].drop == Drop::device_error);
+}
+
+TEST_CASE("what a full receive buffer cost is counted") {
+    Underlay receiver(on("127.0.0.1:0"));
+    constexpr int tiny = 1;
+    REQUIRE(::setsockopt(receiver.descriptor(Channel::esp), SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)) == 0);
+    const test::UdpSocket peer(at("127.0.0.1:6000"));
+    const Endpoint to{.address = *IpAddress::parse("127.0.0.1"), .port = receiver.local_port(Channel::esp)};
+    Traffic traffic;
+    for (int i = 0; i < 100; ++i) peer.send(to, "x");
+    const auto before = traffic.read_all(receiver).size();
+    peer.send(to, "x");  // tells what was lost before it
+    const auto after = traffic.read_all(receiver).size();
+    CHECK(after == 1);
+    CHECK(traffic.drops[Drop::receive_overflow] == 100 - before);
+    CHECK(before < 100);
 }
 
 TEST_CASE("a refused datagram is counted and those behind it go on") {
@@ -114,12 +205,13 @@ TEST_CASE("a refused datagram is counted and those behind it go on") {
     traffic.queue(at("192.0.2.1:6000"), "no route");
     traffic.queue(at("127.0.0.1:6000"), "no such channel", Channel::vxlan);
     traffic.queue(at("127.0.0.1:6000"), "last");
-    underlay.write(traffic.datagrams, traffic.refused);
+    traffic.write(underlay);
     CHECK(peer.receive() == "first");
     CHECK(peer.receive() == "last");
     DropCounters counted;
-    for (const auto& [tunnel, drop] : traffic.refused) {
+    for (const auto& [tunnel, drop, count] : traffic.refused) {
         CHECK(tunnel == PortId{7});
+        CHECK(count == 1);
         counted.add(drop);
     }
     CHECK(traffic.refused.size() == 4);
@@ -138,7 +230,7 @@ TEST_CASE("VXLAN is sent from ports that stand for the flow and received on its 
         Endpoint second;
         traffic.queue(at("127.0.0.1:6000"), "a", Channel::vxlan, flow);
         traffic.queue(at("127.0.0.1:6000"), "b", Channel::vxlan, flow);
-        underlay.write(traffic.datagrams, traffic.refused);
+        traffic.write(underlay);
         CHECK(peer.receive(&first) == "a");
         CHECK(peer.receive(&second) == "b");
         CHECK(first == second);
@@ -148,9 +240,9 @@ TEST_CASE("VXLAN is sent from ports that stand for the flow and received on its 
     CHECK(ports.size() == 16);
     CHECK(traffic.refused.empty());
     peer.send({.address = *IpAddress::parse("127.0.0.1"), .port = underlay.local_port(Channel::vxlan)}, "in");
-    traffic.read(underlay, 64, Channel::vxlan);
-    REQUIRE(traffic.datagrams.size() == 1);
-    CHECK(traffic.datagrams[0].channel == Channel::vxlan);
+    traffic.read(underlay, Channel::vxlan);
+    REQUIRE(traffic.received.size() == 1);
+    CHECK(traffic.received[0].channel == Channel::vxlan);
 }
 
 TEST_CASE("without plain peers there is no VXLAN socket") {
@@ -158,21 +250,7 @@ TEST_CASE("without plain peers there is no VXLAN socket") {
     Traffic traffic;
     CHECK(underlay.descriptor(Channel::vxlan) == -1);
     CHECK(underlay.local_port(Channel::vxlan) == 0);
-    CHECK_FALSE(underlay.read(Channel::vxlan, traffic.pool, 64, traffic.datagrams, traffic.drops));
-}
-
-TEST_CASE("with an empty pool what arrives is counted and thrown away") {
-    Underlay underlay(on("127.0.0.1:0"));
-    const test::UdpSocket peer(at("127.0.0.1:6000"));
-    const Endpoint to{.address = *IpAddress::parse("127.0.0.1"), .port = underlay.local_port(Channel::esp)};
-    for (int i = 0; i < 10; ++i) peer.send(to, "x");
-    PacketPool pool(4);
-    DropCounters drops;
-    std::vector<UnderlayDatagram> datagrams;
-    CHECK_FALSE(underlay.read(Channel::esp, pool, 64, datagrams, drops));
-    CHECK(datagrams.size() == 4);
-    CHECK(drops[Drop::no_buffer] == 6);
-    CHECK_FALSE(test::wait_readable(underlay.descriptor(Channel::esp), 0));
+    CHECK_FALSE(underlay.read(Channel::vxlan, traffic.received, traffic.drops));
 }
 
 TEST_CASE("an address that cannot be bound says why and names the cure") {

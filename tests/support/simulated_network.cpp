@@ -79,8 +79,9 @@ void Node::send(PortId port, std::span<const std::uint8_t> bytes) {
 }
 
 void Node::receive(Channel channel, const Endpoint& from, std::span<const std::uint8_t> bytes) {
-    UnderlayDatagram datagram{pool_->take(bytes), from, channel};
-    datapath_->from_underlay({&datagram, 1}, network_.now());
+    const ReceivedTrain train{
+        .bytes = bytes, .datagram_size = bytes.size(), .from = from, .channel = channel};
+    datapath_->from_underlay({&train, 1}, network_.now());
     settle();
 }
 
@@ -126,10 +127,12 @@ void Node::settle() {
         }
     }
     datapath_->flushed();
-    auto datagrams = std::exchange(datapath_->underlay_outbox(), {});
-    for (const auto& datagram : datagrams) {
-        network_.transmit(*this, datagram.remote, datagram.channel, datagram.packet.bytes());
+    for (const DatagramTrain& train : datapath_->underlay_outbox().trains()) {
+        each_datagram(train.packet.bytes(), train.datagram_size, [&](std::span<const std::uint8_t> datagram) {
+            network_.transmit(*this, train.to.remote, train.to.channel, datagram);
+        });
     }
+    datapath_->underlay_outbox().clear();
     network_.schedule_handshake(*this);
 }
 

@@ -49,8 +49,11 @@ class SingleNode {
     void from_port(PortId in, std::span<const std::uint8_t> bytes) { from_port(in, pool.take(bytes)); }
 
     void from_underlay(Channel channel, const Endpoint& from, std::span<const std::uint8_t> bytes) {
-        UnderlayDatagram datagram{.packet = pool.take(bytes), .remote = from, .channel = channel};
-        datapath.from_underlay({&datagram, 1}, now);
+        from_underlay({.bytes = bytes, .datagram_size = bytes.size(), .from = from, .channel = channel});
+    }
+
+    void from_underlay(const ReceivedTrain& train) {
+        datapath.from_underlay({&train, 1}, now);
         collect();
     }
 
@@ -110,13 +113,15 @@ class SingleNode {
             datapath.port_outbox(port).clear();
         }
         datapath.flushed();
-        for (const UnderlayDatagram& datagram : datapath.underlay_outbox()) {
-            const auto bytes = datagram.packet.bytes();
-            sent_.push_back({.bytes = {bytes.begin(), bytes.end()},
-                             .to = datagram.remote,
-                             .channel = datagram.channel,
-                             .flow_hash = datagram.flow_hash,
-                             .tunnel = datagram.tunnel});
+        for (const DatagramTrain& train : datapath.underlay_outbox().trains()) {
+            each_datagram(train.packet.bytes(), train.datagram_size,
+                          [&](std::span<const std::uint8_t> bytes) {
+                              sent_.push_back({.bytes = {bytes.begin(), bytes.end()},
+                                               .to = train.to.remote,
+                                               .channel = train.to.channel,
+                                               .flow_hash = train.to.flow_hash,
+                                               .tunnel = train.to.tunnel});
+                          });
         }
         datapath.underlay_outbox().clear();
     }
