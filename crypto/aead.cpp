@@ -1,68 +1,53 @@
 #include "crypto/aead.h"
 
 #include <algorithm>
-#include <array>
-#include <climits>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
 
-#include <openssl/evp.h>
+#ifndef __x86_64__
+#include <sys/auxv.h>
+#endif
+
+#include "crypto/aead_backend.h"
 
 namespace weft {
 
 namespace {
 
-struct FreeAlgorithm {
-    void operator()(EVP_CIPHER* algorithm) const noexcept { EVP_CIPHER_free(algorithm); }
-};
+// AES and the carry-less multiplication of GCM.
+bool has_aes_instructions() noexcept {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("aes") != 0 && __builtin_cpu_supports("pclmul") != 0;
+#elif defined(__aarch64__)
+    constexpr unsigned long aes_and_pmull = 1UL << 3U | 1UL << 4U;  // HWCAP_AES, HWCAP_PMULL
+    return (getauxval(AT_HWCAP) & aes_and_pmull) == aes_and_pmull;
+#else
+    return false;
+#endif
+}
 
-using Algorithm = std::unique_ptr<EVP_CIPHER, FreeAlgorithm>;
+bool has_backend(Cipher cipher, AeadBackend backend) noexcept {
+    return backend == AeadBackend::openssl || ipsec_mb_suits(cipher);
+}
 
-Algorithm fetch(const char* openssl_name) {
-    Algorithm algorithm{EVP_CIPHER_fetch(nullptr, openssl_name, nullptr)};
-    if (!algorithm) {
-        throw std::runtime_error(std::string{"cannot fetch "} + openssl_name +
-                                 " from OpenSSL: choose another cipher, or enable the provider that has it");
+AeadBackend best_backend(Cipher cipher) noexcept {
+    return ipsec_mb_suits(cipher) ? AeadBackend::ipsec_mb : AeadBackend::openssl;
+}
+
+std::unique_ptr<AeadContext> make_context(Cipher cipher, std::span<const std::uint8_t> key,
+                                          Aead::Direction direction, AeadBackend backend) {
+    const std::string name{to_string(cipher)};
+    if (key.size() != key_size(cipher)) {
+        throw std::runtime_error("cannot load a key of " + std::to_string(key.size()) + " bytes into " +
+                                 name + ": it takes " + std::to_string(key_size(cipher)));
     }
-    return algorithm;
-}
-
-// Fetching costs microseconds and locks, so it happens once a process, and only for the ciphers in use.
-const EVP_CIPHER* algorithm_of(Cipher cipher) {
-    switch (cipher) {
-        case Cipher::aes_128_gcm: {
-            static const Algorithm aes_128 = fetch("AES-128-GCM");
-            return aes_128.get();
-        }
-        case Cipher::aes_256_gcm: {
-            static const Algorithm aes_256 = fetch("AES-256-GCM");
-            return aes_256.get();
-        }
-        case Cipher::chacha20_poly1305: {
-            static const Algorithm chacha = fetch("ChaCha20-Poly1305");
-            return chacha.get();
-        }
+    if (!has_backend(cipher, backend)) {
+        throw std::runtime_error("cannot use " + std::string{to_string(backend)} + " for " + name +
+                                 ": this build or this CPU lacks it; use openssl");
     }
-    std::abort();
-}
-
-// EVP counts in int. A packet is far smaller; what is not, is a broken caller.
-int evp_size(std::size_t size) noexcept {
-    if (size > INT_MAX) std::abort();
-    return static_cast<int>(size);
-}
-
-bool update(EVP_CIPHER_CTX* context, std::uint8_t* out, std::span<const std::uint8_t> in) noexcept {
-    int written = 0;
-    return in.empty() || EVP_CipherUpdate(context, out, &written, in.data(), evp_size(in.size())) == 1;
-}
-
-bool finish(EVP_CIPHER_CTX* context) noexcept {
-    std::array<std::uint8_t, EVP_MAX_BLOCK_LENGTH>
-        none{};  // an AEAD has no last block, but OpenSSL wants the room
-    int written = 0;
-    return EVP_CipherFinal_ex(context, none.data(), &written) == 1;
+    return backend == AeadBackend::openssl ? make_openssl_context(cipher, key, direction)
+                                           : make_ipsec_mb_context(cipher, key);
 }
 
 }  // namespace
@@ -89,48 +74,49 @@ std::optional<Cipher> parse_cipher(std::string_view name) noexcept {
     return std::nullopt;
 }
 
-void Aead::Free::operator()(EVP_CIPHER_CTX* context) const noexcept {
-    EVP_CIPHER_CTX_free(context);
+std::array<Cipher, 3> preferred_ciphers() noexcept {
+    if (has_aes_instructions()) return {Cipher::aes_128_gcm, Cipher::chacha20_poly1305, Cipher::aes_256_gcm};
+    return {Cipher::chacha20_poly1305, Cipher::aes_128_gcm, Cipher::aes_256_gcm};
+}
+
+std::string_view to_string(AeadBackend backend) noexcept {
+    switch (backend) {
+        case AeadBackend::openssl:
+            return "openssl";
+        case AeadBackend::ipsec_mb:
+            return "ipsec-mb";
+    }
+    std::abort();
+}
+
+std::vector<AeadBackend> aead_backends(Cipher cipher) {
+    if (ipsec_mb_suits(cipher)) return {AeadBackend::ipsec_mb, AeadBackend::openssl};
+    return {AeadBackend::openssl};
 }
 
 Aead::Aead(Cipher cipher, std::span<const std::uint8_t> key, Direction direction)
-    : context_(EVP_CIPHER_CTX_new()) {
-    const std::string name{to_string(cipher)};
-    if (key.size() != key_size(cipher)) {
-        throw std::runtime_error("cannot load a key of " + std::to_string(key.size()) + " bytes into " +
-                                 name + ": it takes " + std::to_string(key_size(cipher)));
-    }
-    const int encrypt = direction == Direction::seal ? 1 : 0;
-    if (!context_ || EVP_CipherInit_ex2(context_.get(), algorithm_of(cipher), key.data(), nullptr, encrypt,
-                                        nullptr) != 1) {
-        throw std::runtime_error("cannot load a key into " + name + ": OpenSSL refused it");
-    }
-}
+    : Aead(cipher, key, direction, best_backend(cipher)) {}
+
+Aead::Aead(Cipher cipher, std::span<const std::uint8_t> key, Direction direction, AeadBackend backend)
+    : backend_(backend), context_(make_context(cipher, key, direction, backend)) {}
+
+Aead::~Aead() = default;
+Aead::Aead(Aead&&) noexcept = default;
+Aead& Aead::operator=(Aead&&) noexcept = default;
 
 void Aead::seal(std::span<const std::uint8_t, aead_nonce_size> nonce,
                 std::span<const std::uint8_t> associated, std::span<std::uint8_t> text,
                 std::span<std::uint8_t, aead_tag_size> tag) noexcept {
-    EVP_CIPHER_CTX* const context = context_.get();
-    const bool sealed =
-        context != nullptr && EVP_EncryptInit_ex2(context, nullptr, nullptr, nonce.data(), nullptr) == 1 &&
-        update(context, nullptr, associated) && update(context, text.data(), text) && finish(context) &&
-        EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, aead_tag_size, tag.data()) == 1;
-    if (!sealed) std::abort();
+    if (!context_ || !context_->seal(nonce, associated, text, tag)) std::abort();
 }
 
 bool Aead::open(std::span<const std::uint8_t, aead_nonce_size> nonce,
                 std::span<const std::uint8_t> associated, std::span<const std::uint8_t> sealed,
                 std::span<std::uint8_t> text, std::span<const std::uint8_t, aead_tag_size> tag) noexcept {
     if (text.size() != sealed.size()) std::abort();
-    EVP_CIPHER_CTX* const context = context_.get();
-    // OpenSSL takes every control's argument as void*, but only reads the tag it is to expect.
-    void* const expected = const_cast<std::uint8_t*>(tag.data());
-    const bool opened =
-        context != nullptr && EVP_DecryptInit_ex2(context, nullptr, nullptr, nonce.data(), nullptr) == 1 &&
-        EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, aead_tag_size, expected) == 1 &&
-        update(context, nullptr, associated) && update(context, text.data(), sealed) && finish(context);
-    if (!opened) std::ranges::fill(text, std::uint8_t{0});
-    return opened;
+    if (context_ && context_->open(nonce, associated, sealed, text, tag)) return true;
+    std::ranges::fill(text, std::uint8_t{0});
+    return false;
 }
 
 }  // namespace weft

@@ -1,19 +1,23 @@
-// Authenticated encryption as ESP and Noise need it, through OpenSSL's EVP. A context is made once,
-// with the algorithm fetched and the key loaded; a packet sets its 12-byte nonce and nothing else. 16-byte
-// tags. One Aead serves one direction and one thread.
+// Authenticated encryption as ESP and Noise need it. A context is made once, with the key loaded; a packet
+// brings its 12-byte nonce and nothing else. 16-byte tags. One Aead serves one direction and one thread at a
+// time.
 //
 //   aes_128_gcm, aes_256_gcm    NIST SP 800-38D; in ESP: RFC 4106
 //   chacha20_poly1305           RFC 8439; in ESP: RFC 7634
+//
+// Backends. OpenSSL's EVP does every cipher on every machine. libipsec-mb, if the build found it, is taken
+// for the ciphers that it does faster with the instructions this CPU has; the choice is made once a process.
+// What one backend seals, the other opens.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
-
-struct evp_cipher_ctx_st;  // OpenSSL's EVP_CIPHER_CTX
+#include <vector>
 
 namespace weft {
 
@@ -30,14 +34,41 @@ std::size_t key_size(Cipher cipher) noexcept;        // 16 or 32
 std::string_view to_string(Cipher cipher) noexcept;  // "aes-128-gcm"
 std::optional<Cipher> parse_cipher(std::string_view name) noexcept;
 
+// All ciphers in the order in which this machine would like to use them. The third place is for whoever needs
+// it: AES-256 is never the fastest, and ChaCha20 before it leaves a machine without AES instructions a
+// second choice that suits both (see HandshakerOptions).
+//
+//   AES instructions    aes_128_gcm        chacha20_poly1305  aes_256_gcm
+//   none                chacha20_poly1305  aes_128_gcm        aes_256_gcm
+std::array<Cipher, 3> preferred_ciphers() noexcept;
+
+enum class AeadBackend : std::uint8_t { openssl, ipsec_mb };
+
+std::string_view to_string(AeadBackend backend) noexcept;  // "openssl"
+
+// What this machine has for a cipher, the one to use first.
+std::vector<AeadBackend> aead_backends(Cipher cipher);
+
+class AeadContext;
+
 class Aead {
   public:
     enum class Direction : std::uint8_t { seal, open };
 
-    // `key` has key_size(cipher) bytes. Throws std::runtime_error if OpenSSL lacks the algorithm.
+    // `key` has key_size(cipher) bytes; the backend is the first of aead_backends(cipher), or the one given.
+    // Throws std::runtime_error if the key's size is wrong, if OpenSSL lacks the algorithm, or if the machine
+    // lacks the backend.
     Aead(Cipher cipher, std::span<const std::uint8_t> key, Direction direction);
+    Aead(Cipher cipher, std::span<const std::uint8_t> key, Direction direction, AeadBackend backend);
+    ~Aead();  // wipes the key
+    Aead(Aead&&) noexcept;
+    Aead& operator=(Aead&&) noexcept;
+    Aead(const Aead&) = delete;
+    Aead& operator=(const Aead&) = delete;
 
-    // Encrypts `text` in place and writes the tag. Aborts if OpenSSL fails: nothing half-encrypted may leave.
+    [[nodiscard]] AeadBackend backend() const noexcept { return backend_; }
+
+    // Encrypts `text` in place and writes the tag. Aborts if that fails: nothing half-encrypted may leave.
     void seal(std::span<const std::uint8_t, aead_nonce_size> nonce, std::span<const std::uint8_t> associated,
               std::span<std::uint8_t> text, std::span<std::uint8_t, aead_tag_size> tag) noexcept;
 
@@ -49,11 +80,8 @@ class Aead {
                             std::span<const std::uint8_t, aead_tag_size> tag) noexcept;
 
   private:
-    struct Free {
-        void operator()(evp_cipher_ctx_st* context) const noexcept;  // wipes the key
-    };
-
-    std::unique_ptr<evp_cipher_ctx_st, Free> context_;
+    AeadBackend backend_;
+    std::unique_ptr<AeadContext> context_;
 };
 
 }  // namespace weft

@@ -1,19 +1,25 @@
 #include "crypto/aead.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <random>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
 #include "tests/support/hex.h"
 
 using weft::Aead;
+using weft::AeadBackend;
 using weft::Cipher;
 using weft::testing::Bytes;
 using weft::testing::from_hex;
@@ -127,10 +133,28 @@ Bytes random_bytes(std::mt19937& random, std::size_t size) {
     return bytes;
 }
 
+// Everything that this machine can use.
+struct Way {
+    Cipher cipher;
+    AeadBackend backend;
+};
+
+std::vector<Way> ways() {
+    std::vector<Way> all;
+    for (const Cipher cipher : ciphers)
+        for (const AeadBackend backend : weft::aead_backends(cipher)) all.push_back({cipher, backend});
+    return all;
+}
+
+std::string name_of(const Way& way) {
+    return std::string{weft::to_string(way.cipher)} + " by " + std::string{weft::to_string(way.backend)};
+}
+
 // Both ends of one key.
 struct Pair {
-    Pair(Cipher cipher, const Bytes& key)
-        : sealer(cipher, key, Aead::Direction::seal), opener(cipher, key, Aead::Direction::open) {}
+    Pair(const Way& way, const Bytes& key)
+        : sealer(way.cipher, key, Aead::Direction::seal, way.backend),
+          opener(way.cipher, key, Aead::Direction::open, way.backend) {}
 
     Aead sealer;
     Aead opener;
@@ -138,28 +162,131 @@ struct Pair {
 
 }  // namespace
 
-TEST_CASE("the published vectors seal and open") {
-    for (const Vector& vector : vectors) {
-        CAPTURE(vector.source);
-        Pair pair{vector.cipher, from_hex(vector.key)};
-        const Bytes nonce = from_hex(vector.nonce);
-        const Bytes associated = from_hex(vector.associated);
-        Bytes text = from_hex(vector.plain);
-        Bytes tag(16);
-        pair.sealer.seal(as_nonce(nonce), associated, text, as_tag(tag));
-        CHECK(to_hex(text) == vector.sealed);
-        CHECK(to_hex(tag) == vector.tag);
-        REQUIRE(pair.opener.open(as_nonce(nonce), associated, text, text, as_tag(tag)));
-        CHECK(to_hex(text) == vector.plain);
+TEST_CASE("the published vectors seal and open with every backend") {
+    for (const Way& way : ways()) {
+        MESSAGE("tried: " << name_of(way));
+        for (const Vector& vector : vectors) {
+            if (vector.cipher != way.cipher) continue;
+            CAPTURE(vector.source);
+            Pair pair{way, from_hex(vector.key)};
+            const Bytes nonce = from_hex(vector.nonce);
+            const Bytes associated = from_hex(vector.associated);
+            Bytes text = from_hex(vector.plain);
+            Bytes tag(16);
+            pair.sealer.seal(as_nonce(nonce), associated, text, as_tag(tag));
+            CHECK(to_hex(text) == vector.sealed);
+            CHECK(to_hex(tag) == vector.tag);
+            REQUIRE(pair.opener.open(as_nonce(nonce), associated, text, text, as_tag(tag)));
+            CHECK(to_hex(text) == vector.plain);
+        }
+    }
+}
+
+TEST_CASE("OpenSSL does every cipher, and the backend taken is the first of the list") {
+    for (const Cipher cipher : ciphers) {
+        const auto backends = weft::aead_backends(cipher);
+        CHECK(backends.back() == AeadBackend::openssl);
+        const Bytes key(weft::key_size(cipher));
+        CHECK(Aead{cipher, key, Aead::Direction::seal}.backend() == backends.front());
+        for (const AeadBackend backend : backends)
+            CHECK(Aead{cipher, key, Aead::Direction::open, backend}.backend() == backend);
+        if (backends.size() == 1) {
+            const auto load = [&] { Aead{cipher, key, Aead::Direction::seal, AeadBackend::ipsec_mb}; };
+            CHECK_THROWS_WITH_AS(load(), doctest::Contains("cannot use ipsec-mb"), std::runtime_error);
+        }
+    }
+    CHECK(weft::to_string(AeadBackend::openssl) == "openssl");
+    CHECK(weft::to_string(AeadBackend::ipsec_mb) == "ipsec-mb");
+}
+
+TEST_CASE("what one backend seals, every other opens, in place and elsewhere, at every size") {
+    for (const Cipher cipher : ciphers) {
+        std::mt19937 random{17};
+        const Bytes key = random_bytes(random, weft::key_size(cipher));
+        std::vector<Pair> pairs;
+        for (const AeadBackend backend : weft::aead_backends(cipher))
+            pairs.emplace_back(Way{cipher, backend}, key);
+        for (std::size_t size = 0; size <= 2100; ++size) {
+            const std::size_t text_size = size <= 2000 ? size : random() % 70'000;
+            CAPTURE(weft::to_string(cipher));
+            CAPTURE(text_size);
+            const Bytes nonce = random_bytes(random, 12);
+            const Bytes associated = random_bytes(random, size % 3 == 0 ? random() % 300 : 12);
+            const Bytes plain = random_bytes(random, text_size);
+            Bytes sealed_first;
+            for (Pair& from : pairs) {
+                Bytes sealed = plain;
+                Bytes tag(16);
+                from.sealer.seal(as_nonce(nonce), associated, sealed, as_tag(tag));
+                if (sealed_first.empty()) sealed_first = sealed;
+                REQUIRE(sealed == sealed_first);
+                for (Pair& to : pairs) {
+                    Bytes elsewhere(text_size, 0xee);
+                    Bytes in_place = sealed;
+                    REQUIRE(to.opener.open(as_nonce(nonce), associated, sealed, elsewhere, as_tag(tag)));
+                    REQUIRE(to.opener.open(as_nonce(nonce), associated, in_place, in_place, as_tag(tag)));
+                    REQUIRE(elsewhere == plain);
+                    REQUIRE(in_place == plain);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("no byte outside the text and the tag is written, at any alignment") {
+    for (const Way& way : ways()) {
+        CAPTURE(name_of(way));
+        Pair pair{way, Bytes(weft::key_size(way.cipher), 3)};
+        const Bytes nonce(12, 5);
+        for (std::size_t size = 0; size <= 300; ++size) {
+            CAPTURE(size);
+            const std::size_t before = size % 64;
+            Bytes row(before + size + 16 + 64, 0xee);
+            const std::span text = std::span{row}.subspan(before, size);
+            const std::span tag = std::span{row}.subspan(before + size).first<16>();
+            Bytes elsewhere(before + size + 64, 0xee);
+            pair.sealer.seal(as_nonce(nonce), nonce, text, tag);
+            REQUIRE(pair.opener.open(as_nonce(nonce), nonce, text, std::span{elsewhere}.subspan(before, size),
+                                     tag));
+            REQUIRE(pair.opener.open(as_nonce(nonce), nonce, text, text, tag));
+            std::ranges::fill(tag, std::uint8_t{0xee});
+            REQUIRE(row == Bytes(row.size(), 0xee));
+            REQUIRE(elsewhere == Bytes(elsewhere.size(), 0xee));
+        }
+    }
+}
+
+TEST_CASE("threads that use keys of their own at the same time do not disturb each other") {
+    for (const Way& way : ways()) {
+        CAPTURE(name_of(way));
+        const auto round_trips = [&way](std::uint8_t first, bool& good) {
+            Pair pair{way, Bytes(weft::key_size(way.cipher), first)};
+            const Bytes nonce(12, first);
+            const Bytes plain(999, first);
+            good = true;
+            for (unsigned i = 0; i < 2000; ++i) {
+                Bytes text = plain;
+                Bytes tag(16);
+                pair.sealer.seal(as_nonce(nonce), nonce, text, as_tag(tag));
+                good = good && pair.opener.open(as_nonce(nonce), nonce, text, text, as_tag(tag)) &&
+                       text == plain;
+            }
+        };
+        std::array<bool, 2> good{};
+        std::thread other{round_trips, std::uint8_t{1}, std::ref(good[0])};
+        round_trips(2, good[1]);
+        other.join();
+        CHECK(good[0]);
+        CHECK(good[1]);
     }
 }
 
 TEST_CASE("one context serves many packets, whatever their size and their outcome") {
-    for (const Cipher cipher : ciphers) {
-        CAPTURE(weft::to_string(cipher));
+    for (const Way& way : ways()) {
+        CAPTURE(name_of(way));
         std::mt19937 random{7};
-        const Bytes key = random_bytes(random, weft::key_size(cipher));
-        Pair pair{cipher, key};
+        const Bytes key = random_bytes(random, weft::key_size(way.cipher));
+        Pair pair{way, key};
         const std::size_t sizes[] = {0, 1, 15, 16, 17, 1400, 0, 65'535, 3, 65'536 + 77, 200'000, 0, 64};
         for (const std::size_t size : sizes) {
             for (const std::size_t associated_size :
@@ -176,8 +303,8 @@ TEST_CASE("one context serves many packets, whatever their size and their outcom
                 // A context of its own, used once, must agree.
                 Bytes text_again = plain;
                 Bytes tag_again(16);
-                Aead{cipher, key, Aead::Direction::seal}.seal(as_nonce(nonce), associated, text_again,
-                                                              as_tag(tag_again));
+                Aead{way.cipher, key, Aead::Direction::seal, way.backend}.seal(as_nonce(nonce), associated,
+                                                                               text_again, as_tag(tag_again));
                 REQUIRE(text == text_again);
                 REQUIRE(tag == tag_again);
 
@@ -201,10 +328,10 @@ TEST_CASE("one context serves many packets, whatever their size and their outcom
 }
 
 TEST_CASE("a flipped bit in nonce, associated data, text or tag does not open") {
-    for (const Cipher cipher : ciphers) {
-        CAPTURE(weft::to_string(cipher));
+    for (const Way& way : ways()) {
+        CAPTURE(name_of(way));
         std::mt19937 random{11};
-        Pair pair{cipher, random_bytes(random, weft::key_size(cipher))};
+        Pair pair{way, random_bytes(random, weft::key_size(way.cipher))};
         // nonce, associated data, text, tag in one row, so that one loop flips them all
         constexpr std::size_t text_at = 12 + 12;
         constexpr std::size_t tag_at = text_at + 21;
@@ -229,10 +356,11 @@ TEST_CASE("a flipped bit in nonce, associated data, text or tag does not open") 
 }
 
 TEST_CASE("another key does not open") {
-    for (const Cipher cipher : ciphers) {
+    for (const Way& way : ways()) {
+        CAPTURE(name_of(way));
         std::mt19937 random{13};
-        Pair ours{cipher, random_bytes(random, weft::key_size(cipher))};
-        Pair theirs{cipher, random_bytes(random, weft::key_size(cipher))};
+        Pair ours{way, random_bytes(random, weft::key_size(way.cipher))};
+        Pair theirs{way, random_bytes(random, weft::key_size(way.cipher))};
         const Bytes nonce(12);
         Bytes text(40);
         Bytes tag(16);
@@ -243,25 +371,28 @@ TEST_CASE("another key does not open") {
 
 TEST_CASE("a moved context works on, and the empty one opens nothing") {
     static_assert(!std::is_copy_constructible_v<Aead> && std::is_nothrow_move_constructible_v<Aead>);
-    Pair pair{Cipher::aes_128_gcm, Bytes(16, 1)};
-    const Bytes nonce(12);
-    Bytes text(5);
-    Bytes tag(16);
-    pair.sealer.seal(as_nonce(nonce), {}, text, as_tag(tag));
-    const Bytes sealed = text;
-    Aead moved = std::move(pair.opener);
-    // NOLINTNEXTLINE(bugprone-use-after-move): that is what is tested
-    CHECK_FALSE(pair.opener.open(as_nonce(nonce), {}, text, text, as_tag(tag)));
-    text = sealed;
-    CHECK(moved.open(as_nonce(nonce), {}, text, text, as_tag(tag)));
-    CHECK(text == Bytes(5));
+    for (const Way& way : ways()) {
+        CAPTURE(name_of(way));
+        Pair pair{way, Bytes(weft::key_size(way.cipher), 1)};
+        const Bytes nonce(12);
+        Bytes text(5);
+        Bytes tag(16);
+        pair.sealer.seal(as_nonce(nonce), {}, text, as_tag(tag));
+        const Bytes sealed = text;
+        Aead moved = std::move(pair.opener);
+        // NOLINTNEXTLINE(bugprone-use-after-move): that is what is tested
+        CHECK_FALSE(pair.opener.open(as_nonce(nonce), {}, text, text, as_tag(tag)));
+        text = sealed;
+        CHECK(moved.open(as_nonce(nonce), {}, text, text, as_tag(tag)));
+        CHECK(text == Bytes(5));
+    }
 }
 
 TEST_CASE("a key of the wrong size is refused with the reason") {
-    for (const Cipher cipher : ciphers) {
+    for (const Way& way : ways()) {
         for (const std::size_t size : {0U, 15U, 24U, 33U}) {
-            const auto load = [&] { Aead{cipher, Bytes(size), Aead::Direction::open}; };
-            CHECK_THROWS_WITH_AS(load(), doctest::Contains(std::string{weft::to_string(cipher)}.c_str()),
+            const auto load = [&] { Aead{way.cipher, Bytes(size), Aead::Direction::open, way.backend}; };
+            CHECK_THROWS_WITH_AS(load(), doctest::Contains(std::string{weft::to_string(way.cipher)}.c_str()),
                                  std::runtime_error);
         }
     }
@@ -277,4 +408,11 @@ TEST_CASE("ciphers have names, and only those") {
     CHECK(weft::key_size(Cipher::aes_128_gcm) == 16);
     CHECK(weft::key_size(Cipher::aes_256_gcm) == 32);
     CHECK(weft::key_size(Cipher::chacha20_poly1305) == 32);
+}
+
+TEST_CASE("the preferred ciphers are all of them, AES-256 last") {
+    const auto preferred = weft::preferred_ciphers();
+    CHECK(std::ranges::is_permutation(preferred, ciphers));
+    CHECK(preferred.back() == Cipher::aes_256_gcm);
+    CHECK(preferred == weft::preferred_ciphers());
 }

@@ -29,12 +29,13 @@ ALLOWED = {
 SOLE_USERS = {
     "libnl": {"vswitch/netlink.cpp"},
     "libbpf": {"vswitch/fast_path.cpp"},
+    "libipsec-mb": {"crypto/aead_ipsec_mb.cpp"},
     "uv": {"cli/loop.h", "cli/loop.cpp"},
 }
 
 # The libraries of a folder and what each may link. fmt and Threads are as good as standard.
 LINKS = {
-    "weft_crypto": {"OpenSSL::Crypto"},
+    "weft_crypto": {"OpenSSL::Crypto", "ipsec_mb"},
     "weft_vswitch": {"PkgConfig::LIBNL", "PkgConfig::LIBBPF"},
     "weft_overlay": {"weft_vswitch", "weft_crypto"},
     "weft_config": {"weft_vswitch", "weft_crypto", "tomlplusplus::tomlplusplus"},
@@ -49,6 +50,7 @@ LIBRARIES = [
     ("openssl", r"openssl/"),
     ("libnl", r"netlink/"),
     ("libbpf", r"bpf/"),
+    ("libipsec-mb", r"intel-ipsec-mb\.h$"),
     ("uv", r"uv(\.h$|/)"),
     ("tomlplusplus", r"toml\+\+/"),
     ("fmt", r"fmt/"),
@@ -138,6 +140,7 @@ def check(root):
 BREACHES = [
     ("crypto/a.h", '#include "vswitch/good.h"', "crypto/ may include"),
     ("crypto/b.cpp", "#include <linux/if_tun.h>", "crypto/ may include"),
+    ("crypto/c.cpp", "#include <intel-ipsec-mb.h>", "only crypto/aead_ipsec_mb.cpp"),
     ("vswitch/a.h", '#include "crypto/good.h"', "vswitch/ may include"),
     ("vswitch/b.h", '#include "overlay/good.h"', "vswitch/ may include"),
     ("vswitch/c.cpp", "#include <openssl/evp.h>", "vswitch/ may include"),
@@ -166,6 +169,7 @@ BREACHES = [
 
 SOUND = {
     "crypto/good.h": "#include <array>\n#include <openssl/evp.h>\n",
+    "crypto/aead_ipsec_mb.cpp": "#include <intel-ipsec-mb.h>\n",
     "vswitch/address.h": "#include <cstdint>\n",
     "vswitch/good.h": '#include <span>\n#include "vswitch/address.h"\n',
     "vswitch/good.cpp": '#include <linux/if_tun.h>\n#include <net/if.h>\n#include <unistd.h>\n#include "vswitch/good.h"\n',
