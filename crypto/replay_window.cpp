@@ -13,23 +13,10 @@ ReplayWindow::ReplayWindow(std::size_t size, std::uint64_t highest)
     words_[index_of(highest)] = bit_of(highest) | (bit_of(highest) - 1);
 }
 
-ReplayWindow::Answer ReplayWindow::check(std::uint64_t sequence) const noexcept {
-    if (sequence == 0) return Answer::replayed;
-    if (sequence > highest_) return Answer::fresh;
-    if (highest_ - sequence >= size_) return Answer::too_old;
-    return (words_[index_of(sequence)] & bit_of(sequence)) != 0 ? Answer::replayed : Answer::fresh;
-}
-
-void ReplayWindow::mark(std::uint64_t sequence) noexcept {
-    if (sequence > highest_) advance(sequence);
-    words_[index_of(sequence)] |= bit_of(sequence);
-}
-
-void ReplayWindow::advance(std::uint64_t sequence) noexcept {
+void ReplayWindow::clear_entered(std::uint64_t sequence) noexcept {
     const std::uint64_t entered =
         std::min<std::uint64_t>(sequence / word_bits - highest_ / word_bits, words_.size());
     for (std::uint64_t i = 0; i < entered; ++i) words_[index_of(sequence - i * word_bits)] = 0;
-    highest_ = sequence;
 }
 
 }  // namespace weft

@@ -26,8 +26,18 @@ class ReplayWindow {
     // least 64. `highest` and everything below it counts as seen.
     explicit ReplayWindow(std::size_t size = default_size, std::uint64_t highest = 0);
 
-    [[nodiscard]] Answer check(std::uint64_t sequence) const noexcept;
-    void mark(std::uint64_t sequence) noexcept;  // `sequence` is one that check() called fresh
+    [[nodiscard]] Answer check(std::uint64_t sequence) const noexcept {
+        if (sequence == 0) return Answer::replayed;
+        if (sequence > highest_) return Answer::fresh;
+        if (highest_ - sequence >= size_) return Answer::too_old;
+        return (words_[index_of(sequence)] & bit_of(sequence)) != 0 ? Answer::replayed : Answer::fresh;
+    }
+
+    // `sequence` is one that check() called fresh.
+    void mark(std::uint64_t sequence) noexcept {
+        if (sequence > highest_) advance(sequence);
+        words_[index_of(sequence)] |= bit_of(sequence);
+    }
 
     [[nodiscard]] std::uint64_t highest() const noexcept { return highest_; }
 
@@ -44,7 +54,13 @@ class ReplayWindow {
         return std::uint64_t{1} << (sequence % word_bits);
     }
 
-    void advance(std::uint64_t sequence) noexcept;
+    // Most packets stay in the word of the one before.
+    void advance(std::uint64_t sequence) noexcept {
+        if (sequence / word_bits != highest_ / word_bits) clear_entered(sequence);
+        highest_ = sequence;
+    }
+
+    void clear_entered(std::uint64_t sequence) noexcept;
 
     std::size_t size_;
     std::vector<std::uint64_t> words_;  // a power of two

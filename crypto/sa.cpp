@@ -33,21 +33,10 @@ void OutboundSa::raise_limit(std::uint64_t limit) noexcept {
     limit_ = limit;
 }
 
-std::uint64_t OutboundSa::take_sequence() noexcept {
-    if (exhausted()) std::abort();
-    return next_++;
-}
-
 InboundSa::InboundSa(const SaKeys& keys, std::size_t replay_window, std::uint64_t highest)
     : spi_(keys.spi),
       salt_(keys.salt),
       window_(replay_window, highest),
       aead_(load(keys, Aead::Direction::open)) {}
-
-std::uint64_t InboundSa::infer_sequence(std::uint32_t low) const noexcept {
-    const std::uint64_t below_highest = std::min<std::uint64_t>(window_.size() - 1, window_.highest());
-    const std::uint64_t bottom = window_.highest() - below_highest;
-    return bottom + (low - static_cast<std::uint32_t>(bottom));  // the difference is modulo 2^32
-}
 
 }  // namespace weft

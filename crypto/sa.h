@@ -8,9 +8,11 @@
 // Nonce (RFC 4106 section 4, RFC 7634 section 2): 4 bytes of salt, then the 8-byte IV.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 
 #include "crypto/aead.h"
 #include "crypto/key.h"
@@ -51,7 +53,10 @@ class OutboundSa {
     friend struct Esp;
 
     // A number that was never handed out before; aborts when there is none.
-    std::uint64_t take_sequence() noexcept;
+    std::uint64_t take_sequence() noexcept {
+        if (exhausted()) std::abort();
+        return next_++;
+    }
 
     std::uint32_t spi_;
     std::uint64_t next_;
@@ -73,7 +78,11 @@ class InboundSa {
     // The 64-bit sequence number that `low` stands for: the first one with that low half that is not below
     // the window (RFC 4303 appendix A2.2, both of its cases). A wrong guess fails the integrity check, which
     // covers the high half.
-    [[nodiscard]] std::uint64_t infer_sequence(std::uint32_t low) const noexcept;
+    [[nodiscard]] std::uint64_t infer_sequence(std::uint32_t low) const noexcept {
+        const std::uint64_t below_highest = std::min<std::uint64_t>(window_.size() - 1, window_.highest());
+        const std::uint64_t bottom = window_.highest() - below_highest;
+        return bottom + (low - static_cast<std::uint32_t>(bottom));  // the difference is modulo 2^32
+    }
 
   private:
     friend struct Esp;
