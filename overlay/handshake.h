@@ -29,6 +29,11 @@
 // initiation can be replayed to a responder that has restarted since, and yields a session in which nobody
 // ever speaks. A peer whose clock was set back is refused until it has caught up, or this side restarts.
 //
+// Ciphers. Each side ranks those it knows by how fast it is with them, and the initiator offers its list. The
+// responder takes the one whose worse rank of the two is best, so that the slower side is spared most;
+// between equals ChaCha20-Poly1305, which every machine does well, then the initiator's order. A machine
+// without AES instructions thus never does AES because its peer prefers it.
+//
 // Limits. One initiation in 20 ms is accepted from a peer. Work per event is logarithmic in the number of
 // peers that have a session or a handshake; a peer without either costs nothing.
 #pragma once
@@ -70,8 +75,13 @@ struct PeerActivity {
 };
 
 struct HandshakerOptions {
-    // Offered in this order, and accepted in the initiator's order. One to eight.
-    std::vector<Cipher> ciphers = {Cipher::aes_128_gcm, Cipher::chacha20_poly1305, Cipher::aes_256_gcm};
+    // The preferred one first; one to eight.
+    std::vector<Cipher> ciphers = ranked_by_speed();
+
+    static std::vector<Cipher> ranked_by_speed() {
+        const auto ranked = preferred_ciphers();
+        return {ranked.begin(), ranked.end()};
+    }
 };
 
 class Handshaker {

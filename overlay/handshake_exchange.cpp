@@ -99,8 +99,18 @@ std::optional<Drop> Handshaker::Engine::on_response(const ControlFrame& frame, c
 }
 
 std::optional<Cipher> Handshaker::Engine::choose(const std::vector<Cipher>& offered) const {
-    const auto found = std::ranges::find_if(offered, [this](Cipher cipher) { return offers(cipher); });
-    return found == offered.end() ? std::nullopt : std::optional{*found};
+    const auto rank = [](const std::vector<Cipher>& list, Cipher cipher) {
+        return std::ranges::find(list, cipher) - list.begin();
+    };
+    // What is smaller is better; of equals the first one of the initiator's list is taken.
+    const auto cost = [&](Cipher cipher) {
+        return std::pair{std::max(rank(offered, cipher), rank(options_.ciphers, cipher)),
+                         cipher != Cipher::chacha20_poly1305};
+    };
+    std::optional<Cipher> best;
+    for (const auto cipher : offered)
+        if (offers(cipher) && (!best || cost(cipher) < cost(*best))) best = cipher;
+    return best;
 }
 
 bool Handshaker::Engine::offers(Cipher cipher) const {

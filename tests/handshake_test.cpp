@@ -288,7 +288,7 @@ TEST_CASE("a handshake gives both sides the same pair of security associations")
     CHECK(same_keys(a.outbound, b.inbound));
     CHECK(same_keys(a.inbound, b.outbound));
     CHECK_FALSE(equal_in_constant_time(a.inbound.key.bytes(), a.outbound.key.bytes()));
-    CHECK(a.inbound.cipher == Cipher::aes_128_gcm);
+    CHECK(a.inbound.cipher == preferred_ciphers().front());
     CHECK(a.inbound.spi >= 256);
     CHECK(a.outbound.spi >= 256);
 
@@ -311,7 +311,7 @@ TEST_CASE("every handshake gives other keys and other SPIs") {
                                        sessions[1].session.inbound.key.bytes()));
 }
 
-TEST_CASE("the responder takes the first cipher of the initiator's list that it supports") {
+TEST_CASE("the responder takes the cipher whose worse rank of the two sides is best") {
     using enum Cipher;
 
     struct Case {
@@ -320,10 +320,28 @@ TEST_CASE("the responder takes the first cipher of the initiator's list that it 
         std::optional<Cipher> chosen;
     };
 
+    const std::vector<Cipher> with_aes = {aes_128_gcm, chacha20_poly1305, aes_256_gcm};
+    const std::vector<Cipher> without_aes = {chacha20_poly1305, aes_128_gcm, aes_256_gcm};
     const std::vector<Case> cases = {
+        // both have AES instructions, neither has, or one of them
+        {with_aes, with_aes, aes_128_gcm},
+        {without_aes, without_aes, chacha20_poly1305},
+        {with_aes, without_aes, chacha20_poly1305},
+        {without_aes, with_aes, chacha20_poly1305},
+        // of equals ChaCha20, else the initiator's order
         {{aes_256_gcm, aes_128_gcm}, {aes_128_gcm, aes_256_gcm}, aes_256_gcm},
+        {{aes_128_gcm, aes_256_gcm}, {aes_256_gcm, aes_128_gcm}, aes_128_gcm},
+        {{aes_256_gcm, chacha20_poly1305}, {chacha20_poly1305, aes_256_gcm}, chacha20_poly1305},
+        // first for neither, but last for nobody
+        {{aes_128_gcm, aes_256_gcm, chacha20_poly1305},
+         {chacha20_poly1305, aes_256_gcm, aes_128_gcm},
+         aes_256_gcm},
+        // only what both know
         {{aes_256_gcm, chacha20_poly1305}, {aes_128_gcm, chacha20_poly1305}, chacha20_poly1305},
+        {{chacha20_poly1305, aes_128_gcm}, {aes_256_gcm, aes_128_gcm}, aes_128_gcm},
         {{aes_256_gcm}, {aes_128_gcm, chacha20_poly1305}, std::nullopt},
+        // a cipher named twice has its first rank
+        {{aes_128_gcm, aes_256_gcm, aes_128_gcm}, {aes_256_gcm, aes_128_gcm}, aes_128_gcm},
     };
     for (const auto& item : cases) {
         World world{3};
