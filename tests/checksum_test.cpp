@@ -48,6 +48,24 @@ TEST_CASE("the sum equals that of a loop over 16-bit words, at every length and 
     }
 }
 
+TEST_CASE("what is added up while it is copied arrives unchanged, and nothing else is written") {
+    std::mt19937 random(1072);
+    const Bytes bytes = random_bytes(400, random);
+    for (std::size_t start = 0; start < 9; ++start) {
+        for (std::size_t size = 0; size + start <= 300; ++size) {
+            const auto part = std::span(bytes).subspan(start, size);
+            const std::size_t offset = (start * 5 + size) % 17;
+            Bytes copy(350, 0xA5);
+            Bytes expected = copy;
+            std::copy(part.begin(), part.end(), expected.begin() + static_cast<std::ptrdiff_t>(offset));
+            ChecksumSum sum;
+            sum.add_copied(part, copy.data() + offset);
+            REQUIRE(sum.finish() == naive_checksum(part));
+            REQUIRE(copy == expected);
+        }
+    }
+}
+
 TEST_CASE("carries are added back, over sums as large as a super-frame's") {
     for (const std::size_t size : {1U, 2U, 3U, 20U, 1500U, 65535U, 65536U}) {
         CAPTURE(size);
