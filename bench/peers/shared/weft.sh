@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# weft, shared by the weft peers: keys, and a weftd for a site or for the switch.
+WEFTD=${WEFTD:-$(cd "$here/../.." && pwd)/build/release/bin/weftd}
+WEFT=${WEFTD%/*}/weft
+PACKAGES=
+NEEDS="$WEFTD $WEFT"
+ESP_BRIDGED_MTU=1408    # what VXLAN in ESP leaves of an underlay's 1500
+
+# make_keys NAME...: $WORK/NAME.key and $WORK/NAME.pub
+make_keys() {
+    local name
+    for name in "$@"; do
+        (umask 077 && "$WEFT" genkey >"$WORK/$name.key")
+        "$WEFT" pubkey <"$WORK/$name.key" >"$WORK/$name.pub"
+    done
+}
+
+# weftd NS NAME < SECTIONS: a node of that name, with these sections behind [node].
+weftd() {
+    {
+        echo "[node]"
+        echo "name = \"$2\""
+        echo "control = \"$WORK/$2.sock\""
+        if [ -e "$WORK/$2.key" ]; then
+            echo "private_key_file = \"$WORK/$2.key\""
+        fi
+        cat
+    } >"$WORK/$2.toml"
+    daemon "$1" "weftd-$2" "$WEFTD" --config "$WORK/$2.toml"
+    wait_for 10 "control socket of node $2" test -S "$WORK/$2.sock"
+}
+
+# weft0_on_bridge OVER: this site's end, a TAP device on a bridge that is stretched.
+weft0_on_bridge() {
+    cat <<END
+[[bridge]]
+name = "lan"
+vni = 77
+
+[[port]]
+name = "weft0"
+type = "tap"
+bridge = "lan"
+address = ["$1/24"]
+mtu = $MTU
+
+END
+}
