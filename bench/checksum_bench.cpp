@@ -14,7 +14,7 @@ namespace {
 void sum(benchmark::State& state) {
     const std::vector<std::uint8_t> payload(static_cast<std::size_t>(state.range(0)), 0xA5);
     const Cost cost(state, 1);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         ChecksumSum checksum;
         checksum.add(payload);
         benchmark::DoNotOptimize(checksum.finish());
@@ -26,7 +26,7 @@ void update(benchmark::State& state) {
     std::uint16_t checksum = 0x1234;
     std::uint16_t ttl_and_protocol = 0x4011;
     const Cost cost(state, 1);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         const auto after = static_cast<std::uint16_t>(ttl_and_protocol - 0x100);
         checksum = update_checksum(checksum, ttl_and_protocol, after);
         ttl_and_protocol = after;

@@ -30,7 +30,7 @@ PacketBuilder over_v6(PacketBuilder below = {}) {
 
 void frame(benchmark::State& state, const Bytes& bytes) {
     const Cost cost(state, 1);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         auto what = classify_frame(bytes, untagged);
         benchmark::DoNotOptimize(what);
     }
@@ -38,7 +38,7 @@ void frame(benchmark::State& state, const Bytes& bytes) {
 
 void datagram(benchmark::State& state, const Bytes& bytes) {
     const Cost cost(state, 1);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         auto what = classify_datagram(bytes);
         benchmark::DoNotOptimize(what);
     }
@@ -47,7 +47,7 @@ void datagram(benchmark::State& state, const Bytes& bytes) {
 void flow_hash(benchmark::State& state, const Bytes& bytes) {
     auto what = classify_datagram(bytes);
     const Cost cost(state, 1);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         benchmark::DoNotOptimize(what);
         benchmark::DoNotOptimize(hash(what->flow));
     }

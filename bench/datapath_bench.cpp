@@ -97,7 +97,7 @@ template <class Make>
 void from_port(benchmark::State& state, Node& node, PortId in, Make&& make) {
     std::array<Packet, batch_size> batch;
     Cost cost(state);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         for (Packet& packet : batch) packet = make();
         std::size_t sent = 0;
         cost.batch(batch_size, [&] { sent = node.from_port(in, batch); });
@@ -109,7 +109,7 @@ template <class Make>
 void from_underlay(benchmark::State& state, Node& node, Make&& make) {
     std::array<UnderlayDatagram, batch_size> batch;
     Cost cost(state);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         for (UnderlayDatagram& datagram : batch) datagram = make();
         std::size_t sent = 0;
         cost.batch(batch_size, [&] { sent = node.from_underlay(batch); });
@@ -122,7 +122,7 @@ void super_frames(benchmark::State& state, Node& node, PortId in, const SuperFra
     const Packet original = super.build(node.pool, node.station(0), near_mac);
     std::array<Packet, super_batch_size> batch;
     Cost cost(state);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         for (Packet& packet : batch) packet = super.with_metadata(original.clone());
         std::size_t sent = 0;
         cost.batch(super_batch_size * outputs, [&] { sent = node.from_port(in, batch); });
@@ -193,7 +193,7 @@ void esp_to_tun(benchmark::State& state) {
 
 constexpr std::size_t growth_size = 256;
 
-// Which way packets of 64 bytes go, and how many in a row to the same place.
+// `train`: how many packets in a row go to the same place.
 void grow_tap_to_tap(benchmark::State& state, std::size_t train) {
     const auto stations = static_cast<std::uint32_t>(state.range(0));
     Node node({.peers = 0, .stations = stations});
@@ -221,6 +221,7 @@ void grow_tun_to_esp(benchmark::State& state, std::size_t train) {
     const auto peers = static_cast<std::uint32_t>(state.range(0));
     Node node({.peers = peers});
     std::vector<Bytes> datagrams;
+    datagrams.reserve(peers);
     for (std::uint32_t i = 0; i < peers; ++i) {
         datagrams.push_back(udp_datagram(near_host, node.host_at_peer(i), growth_size));
     }
@@ -232,6 +233,7 @@ void grow_esp_to_tun(benchmark::State& state, std::size_t train) {
     const auto peers = static_cast<std::uint32_t>(state.range(0));
     Node node({.peers = peers});
     std::vector<Bytes> datagrams;
+    datagrams.reserve(peers);
     for (std::uint32_t i = 0; i < peers; ++i) {
         datagrams.push_back(udp_datagram(node.host_at_peer(i), near_host, growth_size));
     }

@@ -41,7 +41,7 @@ void seal(benchmark::State& state, Cipher cipher) {
     OutboundSa sa(keys(cipher));
     Buffer buffer(Esp::sealed_size(payload_size));
     const Cost cost(state, 1);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         seal_into(sa, buffer, payload_size);
         benchmark::ClobberMemory();
     }
@@ -56,7 +56,7 @@ void open(benchmark::State& state, Cipher cipher) {
     std::array<Buffer, batch_size> packets;
     packets.fill(Buffer(Esp::sealed_size(payload_size)));
     Cost cost(state);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         for (Buffer& packet : packets) seal_into(far, packet, payload_size);
         cost.batch(batch_size, [&] {
             for (Buffer& packet : packets) open_in_place(sa, packet);

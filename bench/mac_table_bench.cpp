@@ -42,7 +42,7 @@ void lookup_and_learn(benchmark::State& state) {
     const auto order = random_stations(stations);
     std::size_t at = 0;
     const Cost cost(state, 1);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         table.learn(untagged, order[(at + 1) % order.size()], port, start);
         benchmark::DoNotOptimize(table.lookup(untagged, order[at++ % order.size()], start));
     }
@@ -54,7 +54,7 @@ void learn_new(benchmark::State& state) {
     MacTable table = table_of(stations);
     std::uint32_t next = stations;
     const Cost cost(state, 1);
-    for (auto _ : state) table.learn(untagged, station(next++), port, start);
+    while (state.KeepRunning()) table.learn(untagged, station(next++), port, start);
     benchmark::DoNotOptimize(table.size());
 }
 

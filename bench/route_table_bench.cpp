@@ -55,7 +55,7 @@ void lookup(benchmark::State& state, bool is_v6) {
     const Routes routes = make(static_cast<std::size_t>(state.range(0)), is_v6);
     std::size_t at = 0;
     const Cost cost(state, 1);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         benchmark::DoNotOptimize(routes.table.lookup(routes.asked[at++ % routes.asked.size()]));
     }
 }

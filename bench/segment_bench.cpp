@@ -21,7 +21,7 @@ void cut(benchmark::State& state, const SuperFrame& super) {
     std::vector<Packet> segments;
     segments.reserve(super.segments());
     Cost cost(state);
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         Packet packet = super.with_metadata(original.clone());
         cost.batch(super.segments(), [&] {
             if (!segment(std::move(packet), 14, segments)) std::abort();

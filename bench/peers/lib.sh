@@ -20,6 +20,7 @@ OVER_A=10.77.0.1        # a site's address inside the peer's network
 OVER_B=10.77.0.2
 MTU=                    # inner MTU; a peer file may set it, see make_topology
 NEEDS=
+CURE=                   # for what is needed and not there
 
 # ---- giving up -------------------------------------------------------------
 
@@ -29,7 +30,7 @@ fail() { answer FAIL "$*"; exit 1; }
 require_commands() {
     local command
     for command in "$@"; do
-        command -v "$command" >/dev/null || skip "$command is not installed"
+        command -v "$command" >/dev/null || skip "$command is not installed$CURE"
     done
 }
 

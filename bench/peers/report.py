@@ -3,9 +3,9 @@ import collections
 import statistics
 
 TITLES = {
-    "local": "LOCAL SWITCH: two hosts on one machine",
-    "plain": "SITE TO SITE, PLAIN: an overlay without encryption",
-    "encrypted": "SITE TO SITE, ENCRYPTED: an overlay with encryption",
+    "local": "Local switch: two hosts on one machine",
+    "plain": "Site to site, plain: an overlay without encryption",
+    "encrypted": "Site to site, encrypted: an overlay with encryption",
 }
 
 # One column: the metric, its heading, its unit, and how to print a number.
@@ -37,20 +37,24 @@ RATIOS = [column for column in THROUGHPUT + COST
           if column.unit[:-2] not in ("%", "B/B", "packets")]
 
 
-def render(results, baselines=()):
-    """The whole report, as text."""
+def render(results, baselines=(), markdown=False):
+    """The whole report, as text or with tables in Markdown."""
+    table = markdown_table if markdown else text_table
     runs = results["runs"]
     parts = [header(results)]
     for topology, title in TITLES.items():
         measured = group(run for run in runs if run["topology"] == topology)
         if not measured:
             continue
-        parts.append(f"== {title} ==")
+        parts.append(f"### {title}" if markdown else f"== {title} ==")
         for columns in (THROUGHPUT, COST):
-            parts.append(metric_table(measured, columns))
-        base = next((name for name in baselines if name in measured), None)
-        if base and len(measured) > 1:
-            parts.append(ratio_table(measured, base))
+            parts.append(table(metric_rows(measured, columns)))
+        for ours in measured:
+            if is_ours(ours) and not all(map(is_ours, measured)):
+                parts.append(table(lead_rows(measured, ours)))
+        for base in baselines:
+            if base in measured and len(measured) > 1:
+                parts.append(table(ratio_rows(measured, base)))
     parts += remarks(runs)
     return "\n\n".join(parts) + "\n"
 
@@ -77,24 +81,41 @@ def group(runs):
     return dict(sorted(peers.items()))
 
 
-def metric_table(peers, columns):
+def is_ours(name):
+    return name.startswith("weft")
+
+
+def metric_rows(peers, columns):
     columns = measured_columns(peers, columns)
     rows = [["", "inner"] + [column.heading for column in columns],
             ["peer", "MTU"] + [column.unit for column in columns]]
     for name, runs in peers.items():
         rows.append([name, str(runs[0]["mtu"])]
                     + [cell(runs, column) for column in columns])
-    return table(rows)
+    return rows
 
 
-def ratio_table(peers, base):
+def lead_rows(peers, ours):
+    """One of ours, divided by each of the others."""
+    columns = measured_columns(peers, RATIOS)
+    rows = [[ours] + [column.heading for column in columns],
+            ["relative to"] + [column.unit[-1] for column in columns]]
+    for name, runs in peers.items():
+        if not is_ours(name):
+            rows.append([name] + [ratio(peers[ours], runs, column.metric)
+                                  for column in columns])
+    return rows
+
+
+def ratio_rows(peers, base):
+    """All, divided by one of them."""
     columns = measured_columns(peers, RATIOS)
     rows = [["relative to"] + [column.heading for column in columns],
             [base] + [column.unit[-1] for column in columns]]
     for name, runs in peers.items():
         rows.append([name] + [ratio(runs, peers[base], column.metric)
                               for column in columns])
-    return table(rows)
+    return rows
 
 
 def measured_columns(peers, columns):
@@ -126,7 +147,7 @@ def ratio(runs, base_runs, metric):
     return f"{statistics.median(found) / statistics.median(base):.2f}x"
 
 
-def table(rows):
+def text_table(rows):
     """Aligned text below two lines of headings: the first column to the left,
     the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
@@ -137,6 +158,13 @@ def table(rows):
         lines.append("  ".join(cells).rstrip())
     lines.insert(2, "-" * max(map(len, lines)))
     return "\n".join(lines)
+
+
+def markdown_table(rows):
+    """The same; the two lines of headings become one."""
+    headings = [" ".join(filter(None, pair)) for pair in zip(*rows[:2])]
+    lines = [headings, ["---"] + ["--:"] * (len(headings) - 1)] + rows[2:]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def remarks(runs):

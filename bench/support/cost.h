@@ -8,10 +8,10 @@
 // Two ways to measure:
 //
 //   Cost cost(state, n);                    // the whole loop, an iteration being n packets
-//   for (auto _ : state) { ... }
+//   while (state.KeepRunning()) { ... }
 //
 //   Cost cost(state);                       // only what batch() runs; the benchmark is registered with
-//   UseManualTime() for (auto _ : state) {
+//   UseManualTime() while (state.KeepRunning()) {
 //       ... prepare the packets ...
 //       cost.batch(packets, [&] { ... });
 //   }

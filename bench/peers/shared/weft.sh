@@ -4,6 +4,7 @@ WEFTD=${WEFTD:-$(cd "$here/../.." && pwd)/build/release/bin/weftd}
 WEFT=${WEFTD%/*}/weft
 PACKAGES=
 NEEDS="$WEFTD $WEFT"
+CURE=": scripts/build makes it, or WEFTD names another"
 ESP_BRIDGED_MTU=1408    # what VXLAN in ESP leaves of an underlay's 1500
 
 # make_keys NAME...: $WORK/NAME.key and $WORK/NAME.pub
