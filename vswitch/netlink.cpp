@@ -114,6 +114,8 @@ Netlink::Netlink() : socket_(std::make_unique<Socket>(owned<SocketHandle>(nl_soc
 
 Netlink::~Netlink() = default;
 
+Netlink::Netlink(Netlink&&) noexcept = default;
+
 std::optional<Netlink::Link> Netlink::link(const std::string& name) {
     const auto link = socket_->find(0, name.c_str());
     if (!link) return std::nullopt;
@@ -127,6 +129,12 @@ std::optional<Netlink::Link> Netlink::link(const std::string& name) {
         std::copy_n(octets, result.mac.octets.size(), result.mac.octets.begin());
     }
     return result;
+}
+
+std::uint64_t Netlink::tx_dropped(int index) {
+    const auto link = socket_->find(index, nullptr);
+    if (!link) throw std::runtime_error("no such interface: " + std::to_string(index));
+    return rtnl_link_get_stat(link.get(), RTNL_LINK_TX_DROPPED);
 }
 
 void Netlink::set_mtu(const std::string& name, std::uint16_t mtu) {

@@ -19,6 +19,7 @@ class Netlink {
 
     Netlink();
     ~Netlink();
+    Netlink(Netlink&& other) noexcept;
     Netlink(const Netlink&) = delete;
     Netlink& operator=(const Netlink&) = delete;
 
@@ -30,6 +31,10 @@ class Netlink {
     };
 
     [[nodiscard]] std::optional<Link> link(const std::string& name);
+
+    // Packets that the kernel would have sent through the interface and dropped; of a TUN or TAP: its ring
+    // was full.
+    [[nodiscard]] std::uint64_t tx_dropped(int index);
 
     void set_mtu(const std::string& name, std::uint16_t mtu);
     void set_mac(const std::string& name, const MacAddress& mac);

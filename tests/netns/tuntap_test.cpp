@@ -7,8 +7,12 @@
 
 #include "tests/support/cable.h"
 #include "tests/support/namespace_fixture.h"
+#include "tests/support/packet_builder.h"
 #include "tests/support/test_socket.h"
+#include "vswitch/device/packet_socket.h"
+#include "vswitch/headers.h"
 #include "vswitch/netlink.h"
+#include "vswitch/segmenter.h"
 
 namespace weft {
 namespace {
@@ -25,8 +29,8 @@ TunTapOptions options(TunTapOptions::Layer layer, const NetworkNamespace& netns,
     return result;
 }
 
-Endpoint endpoint(const std::string& address) {
-    return {.address = *IpAddress::parse(address), .port = port};
+Endpoint endpoint(const std::string& address, std::uint16_t at = port) {
+    return {.address = *IpAddress::parse(address), .port = at};
 }
 
 std::string random_text(std::size_t size) {
@@ -109,7 +113,7 @@ TEST_CASE("TCP's super-frames pass between two devices whole, unless offloading 
         const NetworkNamespace b("weft-b");
         auto options_a = options(layer, a, "a1", {std::string{client} + length});
         auto options_b = options(layer, b, "b1", {std::string{server} + length});
-        options_a.offload = options_b.offload = offload;
+        options_a.offload = options_b.offload = {.gso = offload, .gro = offload};
         const auto device_a = open_tuntap(options_a);
         const auto device_b = open_tuntap(options_b);
         PacketPool pool(256);
@@ -149,6 +153,138 @@ TEST_CASE("UDP segments of one send arrive as so many datagrams") {
     }
     CHECK(received == payload);
     CHECK(drops.total() == 0);
+}
+
+constexpr int datagrams = 40;
+
+// Packets to `port` at `local` as they come out of a tunnel: each by itself, with a checksum.
+std::vector<Packet> datagrams_to(PacketPool& pool, const TunTapOptions& device, const char* local,
+                                 const char* remote, bool tagged) {
+    std::vector<Packet> packets;
+    for (std::uint16_t i = 0; i < datagrams; ++i) {
+        test::PacketBuilder builder;
+        if (device.layer == TunTapOptions::Layer::tap) {
+            builder.ethernet(*device.mac, test::mac("02:00:00:00:00:02"));
+        }
+        if (tagged) builder.vlan(VlanId{10});
+        builder.ip(test::ip(remote), test::ip(local));
+        if (!test::ip(local).is_v6()) builder.identification(i);
+        const auto text = random_text(100);
+        test::Bytes payload(text.begin(), text.end());
+        payload.front() = static_cast<std::uint8_t>(i);
+        packets.push_back(builder.udp(port, port).payload(payload).build(pool));
+    }
+    return packets;
+}
+
+// Of what the kernel received from the device.
+void check_received(const NetworkNamespace& host, const std::string& condition) {
+    host.run("awk '$1 == \"a1:\" {bytes = $2; packets = $3} END {exit !(" + condition +
+             ")}' /proc/self/net/dev");
+}
+
+TEST_CASE("datagrams of a batch enter the kernel as one super-frame and reach the socket one by one") {
+    struct Case {
+        TunTapOptions::Layer layer;
+        const char* local;
+        const char* remote;
+        bool gro;
+    };
+
+    const auto tap = TunTapOptions::Layer::tap;
+    const auto tun = TunTapOptions::Layer::tun;
+    for (const auto& [layer, local, remote, gro] :
+         {Case{tap, "10.1.0.1", "10.1.0.2", true}, Case{tap, "2001:db8::1", "2001:db8::2", true},
+          Case{tun, "10.1.0.1", "10.1.0.2", true}, Case{tun, "2001:db8::1", "2001:db8::2", true},
+          Case{tap, "10.1.0.1", "10.1.0.2", false}}) {
+        CAPTURE(std::string{local});
+        CAPTURE(gro);
+        const NetworkNamespace host("weft-a");
+        auto wanted = options(layer, host, "a1", {std::string{local} + (local[0] == '1' ? "/24" : "/64")});
+        if (layer == tap) wanted.mac = test::mac("02:00:00:00:00:01");
+        const auto device = open_tuntap(wanted);
+        wait_until_local(host, local);
+        device->set_offload({.gso = true, .gro = gro});
+        PacketPool pool(64);
+        DropCounters drops;
+        host.enter([&] {
+            const test::UdpSocket socket(endpoint(local));
+            auto packets = datagrams_to(pool, wanted, local, remote, false);
+            CHECK(device->write(packets, drops) == datagrams);
+            for (int i = 0; i < datagrams; ++i) {
+                const std::string received = socket.receive();
+                REQUIRE(received.size() == 100);
+                CHECK(received.front() == static_cast<char>(i));
+            }
+        });
+        check_received(host, gro ? "packets == 1" : "packets == 40");
+        CHECK(drops.total() == 0);
+    }
+}
+
+TEST_CASE("tagged frames, too, enter the kernel as one super-frame") {
+    const NetworkNamespace host("weft-a");
+    auto wanted = options(TunTapOptions::Layer::tap, host, "a1", {});
+    wanted.mac = test::mac("02:00:00:00:00:01");
+    const auto device = open_tuntap(wanted);
+    const auto observer = open_packet_socket("a1", host.name());
+    PacketPool pool(100);
+    DropCounters drops;
+    auto packets = datagrams_to(pool, wanted, "10.1.0.1", "10.1.0.2", true);
+    auto expected = datagrams_to(pool, wanted, "10.1.0.1", "10.1.0.2", true);
+    CHECK(device->write(packets, drops) == datagrams);
+    const Packet seen = test::read_one(*observer, pool, drops, test::is_udp(true, port));
+    REQUIRE(seen);
+    const auto segmenter = Segmenter::of(seen, sizeof(EthernetHeader) + sizeof(VlanTagHeader));
+    REQUIRE(segmenter.has_value());
+    REQUIRE(segmenter->count() == expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        test::Bytes written(segmenter->size(i));
+        segmenter->write(i, written.data());
+        CHECK(written == test::Bytes(expected[i].bytes().begin(), expected[i].bytes().end()));
+    }
+}
+
+TEST_CASE("TCP's segments are joined on their way into a device, also when offloads change under way") {
+    const NetworkNamespace b("weft-b");
+    const NetworkNamespace a("weft-a");
+    const auto device_b = open_tuntap(options(TunTapOptions::Layer::tap, b, "b1", {"10.1.0.2/24"}));
+    const auto device_a = open_tuntap(options(TunTapOptions::Layer::tap, a, "a1", {"10.1.0.1/24"}));
+    PacketPool pool(256);
+    DropCounters drops;
+    const std::string payload = random_text(1 << 20);
+    const auto transfer = [&](std::uint16_t at, bool gso) {
+        device_a->set_offload({.gso = gso, .gro = true});
+        device_b->set_offload({.gso = gso, .gro = true});
+        test::CableTraffic traffic;
+        std::optional<test::TcpListener> listener;
+        a.enter([&] { listener.emplace(endpoint("10.1.0.1", at)); });
+        Descriptor connection;
+        b.enter([&] { connection = test::connect_tcp(endpoint("10.1.0.1", at)); });
+        CHECK(test::transfer_over_cable(*device_b, *device_a, pool, drops, connection, *listener, payload,
+                                        traffic) == payload);
+        CHECK((traffic.super_frames > 0) == gso);
+    };
+    transfer(6000, false);
+    check_received(a, "bytes / packets > 4000");
+    transfer(6001, true);
+    transfer(6002, false);
+    CHECK(drops.total() == 0);
+}
+
+TEST_CASE("what finds the ring full is counted") {
+    const NetworkNamespace host("weft-a");
+    auto wanted = options(TunTapOptions::Layer::tun, host, "a1", {"10.1.0.1/24"});
+    wanted.txqueuelen = 4;
+    const auto device = open_tuntap(wanted);
+    const std::uint64_t before = device->ring_drops().value();
+    host.enter([] {
+        const test::UdpSocket socket(endpoint("10.1.0.1"));
+        for (int i = 0; i < 10; ++i) socket.send(endpoint("10.1.0.2"), "x");
+    });
+    CHECK(device->ring_drops().value() - before >= 6);
+    host.run("ip link del a1");
+    CHECK_FALSE(device->ring_drops().has_value());
 }
 
 TEST_CASE("a device has the settings that were asked for and goes away with its object") {

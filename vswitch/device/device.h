@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,12 @@
 #include "vswitch/packet.h"
 
 namespace weft {
+
+// Which of the kernel's offloads a device uses.
+struct DeviceOffload {
+    bool gso = true;  // reading: super-frames and unfinished checksums
+    bool gro = true;  // writing: packets of a flow joined to super-frames
+};
 
 class Device {
   public:
@@ -37,9 +44,17 @@ class Device {
     virtual Status read(PacketPool& pool, std::size_t limit, std::vector<Packet>& out,
                         DropCounters& drops) noexcept = 0;
 
-    // Writes all of `packets`, in order, and clears it; what does not go is counted in `drops`. Returns how
-    // many went.
+    // Writes all of `packets`, those of one flow in order, and clears it; what does not go is counted in
+    // `drops`. Returns how many went.
     virtual std::size_t write(std::vector<Packet>& packets, DropCounters& drops) noexcept = 0;
+
+    // From now on; super-frames that wait already are still read. A device that has no such choice ignores
+    // it.
+    virtual void set_offload(DeviceOffload) noexcept {}
+
+    // Packets that the kernel dropped since the device was opened because its ring towards us was full. Asks
+    // the kernel: for reports, not for every packet. Nothing if there is no telling.
+    [[nodiscard]] virtual std::optional<std::uint64_t> ring_drops() noexcept { return std::nullopt; }
 };
 
 }  // namespace weft

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <stdexcept>
 
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
+#include "vswitch/coalesce.h"
 #include "vswitch/device/send_batch.h"
 #include "vswitch/device/virtio_header.h"
 #include "vswitch/netlink.h"
@@ -21,10 +23,18 @@ namespace weft {
 
 namespace {
 
+constexpr unsigned uso = 0x20U | 0x40U;  // TUN_F_USO4 | TUN_F_USO6; linux/if_tun.h has them since Linux 6.2
+
 class TunTap final : public Device {
   public:
-    TunTap(Descriptor fd, LinkLayer link, std::string name) noexcept
-        : fd_(std::move(fd)), link_(link), name_(std::move(name)) {}
+    TunTap(Descriptor fd, LinkLayer link, std::string name, unsigned offloads, int index,
+           Netlink netlink) noexcept
+        : fd_(std::move(fd)),
+          link_(link),
+          name_(std::move(name)),
+          offloads_(offloads),
+          index_(index),
+          netlink_(std::move(netlink)) {}
 
     [[nodiscard]] int descriptor() const noexcept override { return fd_.get(); }
 
@@ -33,13 +43,20 @@ class TunTap final : public Device {
     Status read(PacketPool& pool, std::size_t limit, std::vector<Packet>& out,
                 DropCounters& drops) noexcept override;
     std::size_t write(std::vector<Packet>& packets, DropCounters& drops) noexcept override;
+    void set_offload(DeviceOffload offload) noexcept override;
+    [[nodiscard]] std::optional<std::uint64_t> ring_drops() noexcept override;
 
   private:
-    bool write_one(Packet& packet, DropCounters& drops) noexcept;
+    std::size_t write_run(const Coalescer::Run& run, std::span<Packet> packets, DropCounters& drops) noexcept;
 
     Descriptor fd_;
     LinkLayer link_;
     std::string name_;
+    unsigned offloads_;  // what the kernel knows, TUN_F_...
+    int index_;
+    Netlink netlink_;  // of the device's namespace
+    bool gro_ = true;
+    Coalescer coalescer_;
 };
 
 Device::Status status_of(int error, DropCounters& drops) noexcept {
@@ -87,24 +104,51 @@ Device::Status TunTap::read(PacketPool& pool, std::size_t limit, std::vector<Pac
     return Status::more;
 }
 
-bool TunTap::write_one(Packet& packet, DropCounters& drops) noexcept {
-    VirtioHeader header = make_virtio_header(packet);
-    const std::array<iovec, 2> parts = {{{&header, sizeof(header)}, {packet.data(), packet.size()}}};
+std::size_t TunTap::write_run(const Coalescer::Run& run, std::span<Packet> packets,
+                              DropCounters& drops) noexcept {
+    VirtioHeader header = make_virtio_header(packets[run.first]);
+    std::array<iovec, 1 + Coalescer::max_packets>
+        parts;  // NOLINT(cppcoreguidelines-pro-type-member-init): 2 KB
+    parts[0] = {&header, sizeof(header)};
+    const auto gathered = coalescer_.gather(run, packets, std::span{parts}.subspan(1));
     ssize_t size = 0;
     do {
-        size = ::writev(fd_.get(), parts.data(), static_cast<int>(parts.size()));
+        size = ::writev(fd_.get(), parts.data(), static_cast<int>(1 + gathered.size()));
     } while (size < 0 && errno == EINTR);
-    if (size < 0) drops.add(refusal(errno));
-    return size >= 0;
+    if (size < 0) drops.add(refusal(errno), run.count);
+    return size < 0 ? 0 : run.count;
 }
 
 std::size_t TunTap::write(std::vector<Packet>& packets, DropCounters& drops) noexcept {
     std::size_t written = 0;
-    for (auto& packet : packets) {
-        if (write_one(packet, drops)) ++written;
+    if (gro_ && packets.size() > 1) {
+        const bool takes_udp = (offloads_ & uso) != 0;
+        for (const auto& run : coalescer_.arrange(packets, link_, takes_udp)) {
+            written += write_run(run, packets, drops);
+        }
+    } else {
+        for (std::uint32_t i = 0; i < packets.size(); ++i) {
+            written += write_run({.first = i}, packets, drops);
+        }
     }
     packets.clear();
     return written;
+}
+
+// The kernel has agreed to all of `offloads_` before, and may always be asked for less.
+void TunTap::set_offload(DeviceOffload offload) noexcept {
+    gro_ = offload.gro;
+    ::ioctl(fd_.get(), TUNSETOFFLOAD, offload.gso ? offloads_ : 0U);
+}
+
+// What the device sends is what we read: a packet that finds the ring full is counted as dropped on
+// transmission.
+std::optional<std::uint64_t> TunTap::ring_drops() noexcept {
+    try {
+        return netlink_.tx_dropped(index_);
+    } catch (const std::exception&) {
+        return std::nullopt;
+    }
 }
 
 std::string place(const TunTapOptions& options) {
@@ -191,22 +235,17 @@ Descriptor open_descriptor(const TunTapOptions& options) {
     return fd;
 }
 
-void negotiate(const Descriptor& fd, const TunTapOptions& options) {
+// Switches on all the offloads that the kernel knows, and returns them.
+unsigned negotiate(const Descriptor& fd, const TunTapOptions& options) {
     int header_size = sizeof(VirtioHeader);
     if (::ioctl(fd.get(), TUNSETVNETHDRSZ, &header_size) != 0) {
         throw_system_error("cannot set the packet header's size of device " + options.name, errno);
     }
-    constexpr unsigned uso =
-        0x20U | 0x40U;  // TUN_F_USO4 | TUN_F_USO6; linux/if_tun.h has them since Linux 6.2
     constexpr unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-    if (options.offload) {
-        for (const unsigned mask : {tso | TUN_F_TSO_ECN | uso, tso | TUN_F_TSO_ECN, tso}) {
-            if (::ioctl(fd.get(), TUNSETOFFLOAD, mask) == 0) return;
-        }
+    for (const unsigned mask : {tso | TUN_F_TSO_ECN | uso, tso | TUN_F_TSO_ECN, tso}) {
+        if (::ioctl(fd.get(), TUNSETOFFLOAD, mask) == 0) return mask;
     }
-    if (::ioctl(fd.get(), TUNSETOFFLOAD, 0U) != 0) {
-        throw_system_error("cannot switch the offloads of device " + options.name + " off", errno);
-    }
+    return 0;
 }
 
 void set_up(Netlink& netlink, const TunTapOptions& options) {
@@ -229,11 +268,13 @@ std::unique_ptr<Device> open_tuntap(const TunTapOptions& options) {
         check_addresses(netlink, options);
         // From here on the device exists as long as its descriptor: an exception deletes it.
         Descriptor fd = open_descriptor(options);
-        negotiate(fd, options);
+        const unsigned offloads = negotiate(fd, options);
         set_up(netlink, options);
         const bool is_tap = options.layer == TunTapOptions::Layer::tap;
+        const int index = netlink.link(options.name).value().index;
         device = std::make_unique<TunTap>(std::move(fd), is_tap ? LinkLayer::ethernet : LinkLayer::none,
-                                          options.name);
+                                          options.name, offloads, index, std::move(netlink));
+        device->set_offload(options.offload);
     });
     return device;
 }

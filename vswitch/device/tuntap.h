@@ -1,9 +1,10 @@
 // TUN and TAP devices (Documentation/networking/tuntap.rst), with IFF_VNET_HDR so that super-frames and
 // unfinished checksums pass through the switch as they are.
 //
-// What the kernel may hand over is negotiated once: checksums, TSO and USO (Linux 6.2), or as much of it as
-// the kernel knows. Writing is not bound by that: a super-frame may be written to any device, except that
-// kernels before 6.2 refuse UDP's.
+// What the kernel may hand over is negotiated at first: checksums, TSO and USO (Linux 6.2), or as much of it
+// as the kernel knows. Writing is not bound by that: a super-frame may be written to any device, except that
+// kernels before 6.2 refuse UDP's. So packets of a batch that belong together are written as one
+// (coalesce.h).
 //
 // A TAP yields Ethernet frames, tags included; a TUN yields IP datagrams. A device that was set down reads as
 // drained (the kernel reports EIO only to a writer) and refuses writes as Drop::device_error; a deleted one
@@ -32,7 +33,7 @@ struct TunTapOptions {
     std::optional<MacAddress> mac;  // tap only
     std::vector<Prefix> addresses;
     std::uint32_t txqueuelen = 1000;  // the kernel's ring towards us, in packets: full means silent drops
-    bool offload = true;              // let the kernel hand over super-frames and unfinished checksums
+    DeviceOffload offload{};          // at first
 };
 
 // Makes the device in its namespace, sets it up and brings it up. It goes away with the returned object.
