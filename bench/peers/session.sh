@@ -40,8 +40,8 @@ trap 'exit 1' INT TERM HUP
 trap 'answer FAIL "line $LINENO of ${BASH_SOURCE[0]##*/}: $BASH_COMMAND"' ERR
 
 . "$peer_file"
-read -ra needs <<<"$NEEDS"
-require_commands "${needs[@]}"
+read -ra commands <<<"$NEEDS"
+require_commands "${commands[@]}"
 make_topology "$TOPOLOGY"
 END_A=$SITE_A
 END_B=$SITE_B
