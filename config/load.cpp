@@ -18,7 +18,7 @@ namespace weft::config {
 
 namespace {
 
-constexpr std::size_t largest_file = std::size_t{1} << 20U;
+constexpr std::size_t largest_file = std::size_t{16} << 20U;
 
 struct CloseFile {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
@@ -75,7 +75,7 @@ void validate(const Config& config, const Origins& origins, Report& report) {
 
 std::expected<Config, Problems> parse(std::string_view text, const std::string& path) {
     Report report{path};
-    if (text.size() > largest_file) return fail(report, "the file is larger than 1 MiB", "split the node");
+    if (text.size() > largest_file) return fail(report, "the file is larger than 16 MiB", "split the node");
     try {
         const toml::table table = toml::parse(text);
         return read_file(table, report);

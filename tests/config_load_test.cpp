@@ -298,7 +298,7 @@ TEST_CASE("load reads what is in the file, and says why it cannot") {
           Problems{keys.path() + "/gone.toml:1:1: cannot read the file: No such file or directory: "
                                  "give the path of a configuration file that weft may read"});
     CHECK_FALSE(load(keys.path()).has_value());
-    CHECK_FALSE(load(keys.write("huge.toml", std::string((1U << 20U) + 1, '#'))).has_value());
+    CHECK_FALSE(load(keys.write("huge.toml", std::string((16U << 20U) + 1, '#'))).has_value());
 }
 
 }  // namespace weft::config
