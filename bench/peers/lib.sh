@@ -21,6 +21,8 @@ OVER_B=10.77.0.2
 MTU=                    # inner MTU; a peer file may set it, see make_topology
 NEEDS=
 CURE=                   # for what is needed and not there
+PROGRAM=                # set by a peer file that has another program take its place:
+                        # PROGRAM=${PEER_PROGRAM:-its usual one}
 
 # ---- giving up -------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 # wireguard-go: WireGuard in userspace, ChaCha20-Poly1305, layer 3.
 TOPOLOGY=encrypted
 PACKAGES="wireguard-go wireguard-tools"
-NEEDS="wireguard-go wg"
+PROGRAM=${PEER_PROGRAM:-wireguard-go}
+NEEDS="$PROGRAM wg"
 
 up() {
     local key_a key_b
@@ -17,7 +18,7 @@ site() {    # NS DEV KEY PEER_PUBLIC PEER_OVER PEER_UNDER
     # the machine's, so the device's name is unique; and one left over from a
     # killed run would look as if it were ready.
     rm -f "/run/wireguard/$2.sock"
-    daemon "$1" "$2" wireguard-go -f "$2"
+    daemon "$1" "$2" "$PROGRAM" -f "$2"
     wait_for 10 "control socket of $2" test -S "/run/wireguard/$2.sock"
     in_ns "$1" wg set "$2" private-key <(echo "$3") listen-port 51820 \
         peer "$4" allowed-ips "$5/32" endpoint "$6:51820"

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # weft, shared by the weft peers: keys, and a weftd for a site or for the switch.
-WEFTD=${WEFTD:-$(cd "$here/../.." && pwd)/build/release/bin/weftd}
-WEFT=${WEFTD%/*}/weft
+PROGRAM=${PEER_PROGRAM:-${WEFTD:-$(cd "$here/../.." && pwd)/build/release/bin/weftd}}
+WEFT=${PROGRAM%/*}/weft
 PACKAGES=
-NEEDS="$WEFTD $WEFT"
+NEEDS="$PROGRAM $WEFT"
 CURE=": scripts/build makes it, or WEFTD names another"
 ESP_BRIDGED_MTU=1408    # what VXLAN in ESP leaves of an underlay's 1500
 
@@ -27,7 +27,7 @@ weftd() {
         fi
         cat
     } >"$WORK/$2.toml"
-    daemon "$1" "weftd-$2" "$WEFTD" --config "$WORK/$2.toml"
+    daemon "$1" "weftd-$2" "$PROGRAM" --config "$WORK/$2.toml"
     wait_for 10 "control socket of node $2" test -S "$WORK/$2.sock"
 }
 
