@@ -105,12 +105,22 @@ void from_port(benchmark::State& state, Node& node, PortId in, Make&& make) {
     }
 }
 
+struct Sealed {
+    Packet packet;
+    Endpoint from;
+};
+
 template <class Make>
 void from_underlay(benchmark::State& state, Node& node, Make&& make) {
-    std::array<UnderlayDatagram, batch_size> batch;
+    std::array<Sealed, batch_size> sealed;
+    std::array<ReceivedTrain, batch_size> batch;
     Cost cost(state);
     while (state.KeepRunning()) {
-        for (UnderlayDatagram& datagram : batch) datagram = make();
+        for (std::size_t i = 0; i < batch_size; ++i) {
+            sealed[i] = make();
+            const auto bytes = std::as_const(sealed[i].packet).bytes();
+            batch[i] = {.bytes = bytes, .datagram_size = bytes.size(), .from = sealed[i].from};
+        }
         std::size_t sent = 0;
         cost.batch(batch_size, [&] { sent = node.from_underlay(batch); });
         if (sent != batch_size) return state.SkipWithError("packets were lost");
@@ -176,7 +186,7 @@ void esp_to_tap(benchmark::State& state) {
     const Bytes payload =
         in_vxlan(udp_frame(near_mac, node.station(0), static_cast<std::size_t>(state.range(0))));
     from_underlay(state, node, [&] {
-        return UnderlayDatagram{.packet = node.sealed_by(0, payload, next_udp), .remote = node.endpoint(0)};
+        return Sealed{.packet = node.sealed_by(0, payload, next_udp), .from = node.endpoint(0)};
     });
 }
 
@@ -185,7 +195,7 @@ void esp_to_tun(benchmark::State& state) {
     const Bytes payload =
         udp_datagram(node.host_at_peer(0), near_host, static_cast<std::size_t>(state.range(0)));
     from_underlay(state, node, [&] {
-        return UnderlayDatagram{.packet = node.sealed_by(0, payload, next_ipv4), .remote = node.endpoint(0)};
+        return Sealed{.packet = node.sealed_by(0, payload, next_ipv4), .from = node.endpoint(0)};
     });
 }
 
@@ -240,8 +250,8 @@ void grow_esp_to_tun(benchmark::State& state, std::size_t train) {
     Order order(peers, train);
     from_underlay(state, node, [&] {
         const std::uint32_t peer = order.next();
-        return UnderlayDatagram{.packet = node.sealed_by(peer, datagrams[peer], next_ipv4),
-                                .remote = node.endpoint(peer)};
+        return Sealed{.packet = node.sealed_by(peer, datagrams[peer], next_ipv4),
+                      .from = node.endpoint(peer)};
     });
 }
 

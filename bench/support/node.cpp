@@ -109,13 +109,14 @@ std::size_t Node::from_port(PortId in, std::span<Packet> batch) noexcept {
     return take_output();
 }
 
-std::size_t Node::from_underlay(std::span<UnderlayDatagram> batch) noexcept {
+std::size_t Node::from_underlay(std::span<const ReceivedTrain> batch) noexcept {
     datapath_.from_underlay(batch, now);
     return take_output();
 }
 
 std::size_t Node::take_output() noexcept {
-    std::size_t packets = datapath_.underlay_outbox().size();
+    std::size_t packets = 0;
+    for (const DatagramTrain& train : datapath_.underlay_outbox().trains()) packets += train.datagrams();
     datapath_.underlay_outbox().clear();
     for (const PortId port : datapath_.ports_with_output()) {
         packets += datapath_.port_outbox(port).size();

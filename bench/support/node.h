@@ -48,7 +48,7 @@ class Node {
 
     // The doors. What came out is counted and given back: that is part of a packet's way.
     std::size_t from_port(PortId in, std::span<Packet> batch) noexcept;
-    std::size_t from_underlay(std::span<UnderlayDatagram> batch) noexcept;
+    std::size_t from_underlay(std::span<const ReceivedTrain> batch) noexcept;
 
     PacketPool pool;
 
