@@ -14,6 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <doctest/doctest.h>
 
 #include "tests/support/hex.h"
@@ -150,6 +153,28 @@ std::string name_of(const Way& way) {
     return std::string{weft::to_string(way.cipher)} + " by " + std::string{weft::to_string(way.backend)};
 }
 
+// A page of memory, and behind it one that nobody may touch.
+class PageEnd {
+  public:
+    PageEnd() {
+        REQUIRE(pages_ != MAP_FAILED);
+        REQUIRE(mprotect(static_cast<std::uint8_t*>(pages_) + size_, size_, PROT_NONE) == 0);
+    }
+
+    ~PageEnd() { munmap(pages_, 2 * size_); }
+
+    PageEnd(const PageEnd&) = delete;
+    PageEnd& operator=(const PageEnd&) = delete;
+
+    [[nodiscard]] std::span<std::uint8_t> last(std::size_t size) const {
+        return std::span{static_cast<std::uint8_t*>(pages_), size_}.last(size);
+    }
+
+  private:
+    std::size_t size_ = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    void* pages_ = mmap(nullptr, 2 * size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+};
+
 // Both ends of one key.
 struct Pair {
     Pair(const Way& way, const Bytes& key)
@@ -252,6 +277,26 @@ TEST_CASE("no byte outside the text and the tag is written, at any alignment") {
             std::ranges::fill(tag, std::uint8_t{0xee});
             REQUIRE(row == Bytes(row.size(), 0xee));
             REQUIRE(elsewhere == Bytes(elsewhere.size(), 0xee));
+        }
+    }
+}
+
+TEST_CASE("no byte behind nonce, associated data, text or tag is read") {
+    PageEnd nonce;
+    PageEnd associated;
+    PageEnd text;
+    PageEnd tag;
+    for (const Way& way : ways()) {
+        CAPTURE(name_of(way));
+        Pair pair{way, Bytes(weft::key_size(way.cipher), 3)};
+        for (std::size_t size = 0; size <= 600; ++size) {
+            CAPTURE(size);
+            const auto nonce_bytes = nonce.last(12).first<12>();
+            const auto tag_bytes = tag.last(16).first<16>();
+            const auto associated_bytes = associated.last(size % 40);
+            pair.sealer.seal(nonce_bytes, associated_bytes, text.last(size), tag_bytes);
+            REQUIRE(
+                pair.opener.open(nonce_bytes, associated_bytes, text.last(size), text.last(size), tag_bytes));
         }
     }
 }
