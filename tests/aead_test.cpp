@@ -282,10 +282,10 @@ TEST_CASE("no byte outside the text and the tag is written, at any alignment") {
 }
 
 TEST_CASE("no byte behind nonce, associated data, text or tag is read") {
-    PageEnd nonce;
-    PageEnd associated;
-    PageEnd text;
-    PageEnd tag;
+    const PageEnd nonce;
+    const PageEnd associated;
+    const PageEnd text;
+    const PageEnd tag;
     for (const Way& way : ways()) {
         CAPTURE(name_of(way));
         Pair pair{way, Bytes(weft::key_size(way.cipher), 3)};
