@@ -117,6 +117,15 @@ void Daemon::start(const config::Config& config) {
     names_.node.device = underlay.device;
     auto sockets = std::make_unique<Underlay>(UnderlayOptions{underlay.device, underlay.esp, vxlan});
     worker_->post([sockets = std::move(sockets)](Worker& worker) mutable { worker.use(std::move(sockets)); });
+    tune(config.tuning);
+}
+
+void Daemon::tune(const config::Tuning& tuning) {
+    const OffloadSwitches switches{.tun_gso = tuning.tun_gso,
+                                   .tun_gro = tuning.tun_gro,
+                                   .udp_gso = tuning.udp_gso,
+                                   .udp_gro = tuning.udp_gro};
+    worker_->post([switches](Worker& worker) { worker.use_offload(switches); });
 }
 
 void Daemon::change(const config::ReplaceNode&) {
@@ -125,6 +134,10 @@ void Daemon::change(const config::ReplaceNode&) {
 
 void Daemon::change(const config::ReplaceUnderlay&) {
     throw std::runtime_error("[underlay] cannot be changed while the daemon runs: restart it");
+}
+
+void Daemon::change(const config::ReplaceTuning& replace) {
+    tune(*replace.to);
 }
 
 void Daemon::change(const config::AddBridge& add) {
@@ -243,7 +256,8 @@ std::unique_ptr<Device> Daemon::open_device(const config::Port& port, std::uint1
                         .netns = port.netns,
                         .mtu = mtu,
                         .mac = mac,
-                        .addresses = port.address});
+                        .addresses = port.address,
+                        .txqueuelen = port.txqueuelen});
 }
 
 void Daemon::change(const config::RemovePort& remove) {
@@ -332,8 +346,7 @@ void Daemon::answer(const std::string& method, nlohmann::json (*report)(const Sn
             reply.result(report(snapshot, current_names()));
         };
         worker_->post([request](Worker& worker) {
-            worker.emit(
-                SnapshotTaken{request, std::make_unique<Snapshot>(worker.datapath().snapshot(worker.now()))});
+            worker.emit(SnapshotTaken{request, std::make_unique<Snapshot>(worker.snapshot())});
         });
     });
 }

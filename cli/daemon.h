@@ -36,10 +36,12 @@ class Daemon {
     void apply(std::unique_ptr<const config::Config> next);
 
   private:
+    void tune(const config::Tuning& tuning);
     void start(const config::Config& config);  // what cannot change later: worker, keys, sockets
 
     void change(const config::ReplaceNode& replace);
     void change(const config::ReplaceUnderlay& replace);
+    void change(const config::ReplaceTuning& replace);
     void change(const config::AddBridge& add);
     void change(const config::RemoveBridge& remove);
     void change(const config::AddPeer& add);

@@ -88,14 +88,16 @@ std::string render_ports(const json& result, bool color) {
                  {"ADDRESS"},
                  {"RX", Align::right},
                  {"TX", Align::right},
-                 {"DROPPED", Align::right}}};
+                 {"DROPPED", Align::right},
+                 {"RING DROPS", Align::right}}};
     for (const auto& port : ports) {
         auto device = text(port, "device");
         if (!port.at("netns").is_null()) device += " in " + text(port, "netns");
         auto vlan = port.at("trunk").empty() ? text(port, "vlan") : "trunk " + joined(port, {"trunk"});
         table.add({text(port, "port"), text(port, "kind"), text(port, "bridge"), std::move(vlan),
                    std::move(device), text(port, "mtu_bytes"), joined(port, {"addresses"}),
-                   bytes(port, "rx_bytes"), bytes(port, "tx_bytes"), text(port, "dropped_packets")});
+                   bytes(port, "rx_bytes"), bytes(port, "tx_bytes"), text(port, "dropped_packets"),
+                   text(port, "ring_drops")});
     }
     return table.to_string(color);
 }

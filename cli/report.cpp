@@ -32,6 +32,10 @@ json value_of(std::uint16_t number) {
     return number;
 }
 
+json value_of(std::uint64_t number) {
+    return number;
+}
+
 json value_of(VlanId vlan) {
     return vlan.value();
 }
@@ -128,6 +132,16 @@ void append_drops(json& list, std::string_view where, const json& name, const Dr
     }
 }
 
+// The kernel's own, before weft has seen the packet.
+void append_ring_drops(json& list, const std::string& port, std::uint64_t packets) {
+    if (packets == 0) return;
+    list.push_back({{"where", "port"},
+                    {"name", port},
+                    {"drop", "ring_full"},
+                    {"packets", packets},
+                    {"description", "the kernel's ring towards weft was full (txqueuelen)"}});
+}
+
 }  // namespace
 
 std::string_view to_string(PortInfo::Kind kind) noexcept {
@@ -200,6 +214,7 @@ json report_ports(const Snapshot& snapshot, const Names& names) {
         object["trunk"] = list_of(info.trunk);
         object["addresses"] = list_of(info.addresses);
         put_traffic(object, port.traffic, port.drops.total());
+        object["ring_drops"] = value_of(port.ring_drops);
         list.push_back(std::move(object));
     }
     return {{"ports", std::move(list)}};
@@ -279,7 +294,9 @@ json report_drops(const Snapshot& snapshot, const Names& names) {
     for (const auto& port : snapshot.ports) {
         const auto* info = find(names.ports, port.port);
         const auto is_peer = info != nullptr && info->kind == PortInfo::Kind::tunnel;
-        append_drops(list, is_peer ? "peer" : "port", name_of(names.ports, port.port, "port"), port.drops);
+        const auto name = name_of(names.ports, port.port, "port");
+        append_drops(list, is_peer ? "peer" : "port", name, port.drops);
+        append_ring_drops(list, name, port.ring_drops.value_or(0));
     }
     append_drops(list, "underlay", {}, snapshot.underlay_drops);
     return {{"drops", std::move(list)}};

@@ -90,7 +90,8 @@ nlohmann::json report_routes(const Snapshot& snapshot,
                              const Names& names);  // {"routes": [...], "neighbors": [...]}
 nlohmann::json report_peers(const Snapshot& snapshot, const Names& names);  // {"peers": [...]}
 
-// {"drops": [...]}: one for each reason that has occurred, at a port, a peer or the underlay.
+// {"drops": [...]}: one for each reason that has occurred, at a port, a peer or the underlay; also
+// `ring_full`, which the kernel counts (a port's `ring_drops`) and `dropped_packets` does not.
 nlohmann::json report_drops(const Snapshot& snapshot, const Names& names);
 
 }  // namespace weft

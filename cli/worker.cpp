@@ -101,6 +101,7 @@ std::optional<WorkerEvent> Worker::next_event() {
 void Worker::attach(PortId port, std::unique_ptr<Device> device) {
     Attached& attached = devices_[port];
     attached.device = std::move(device);
+    attached.device->set_offload({.gso = offload_.tun_gso, .gro = offload_.tun_gro});
     attached.poll = std::make_unique<Poll>(*loop_, attached.device->descriptor(),
                                            [this, port](Poll::Events) { read_device(port); });
     attached.retry =
@@ -129,6 +130,22 @@ void Worker::use(std::unique_ptr<Underlay> underlay) {
     };
     esp_poll_ = poll(Channel::esp);
     vxlan_poll_ = poll(Channel::vxlan);
+}
+
+void Worker::use_offload(OffloadSwitches switches) {
+    offload_ = switches;
+    for (auto& [port, attached] : devices_) {
+        attached.device->set_offload({.gso = switches.tun_gso, .gro = switches.tun_gro});
+    }
+}
+
+Snapshot Worker::snapshot() {
+    Snapshot snapshot = datapath_.snapshot(now());
+    for (PortSnapshot& port : snapshot.ports) {
+        const auto found = devices_.find(port.port);
+        if (found != devices_.end()) port.ring_drops = found->second.device->ring_drops();
+    }
+    return snapshot;
 }
 
 void Worker::read_device(PortId port) {

@@ -39,6 +39,14 @@ struct SnapshotTaken {
 using WorkerEvent =
     std::variant<std::monostate, ControlReceived, PeerReport, PeerMoved, PortLost, SnapshotTaken>;
 
+// Of [offload].
+struct OffloadSwitches {
+    bool tun_gso = true;
+    bool tun_gro = true;
+    bool udp_gso = true;
+    bool udp_gro = true;
+};
+
 class Worker {
   public:
     using Command = std::move_only_function<void(Worker&)>;
@@ -66,7 +74,9 @@ class Worker {
     void attach(PortId port, std::unique_ptr<Device> device);  // to a port of the datapath's
     void detach(PortId port);                                  // and closes the device
     void use(std::unique_ptr<Underlay> underlay);
-    bool emit(WorkerEvent event) noexcept;  // false: there was no room
+    void use_offload(OffloadSwitches switches);  // of all devices, also those attached later
+    [[nodiscard]] Snapshot snapshot();           // the datapath's, and what the devices tell
+    bool emit(WorkerEvent event) noexcept;       // false: there was no room
 
   private:
     struct Attached {
@@ -95,6 +105,7 @@ class Worker {
     std::unique_ptr<Wakeup> wakeup_;
     std::unique_ptr<Timer> tick_;
     std::map<PortId, Attached> devices_;
+    OffloadSwitches offload_;
     std::unique_ptr<Underlay> underlay_;
     std::unique_ptr<Poll> esp_poll_;
     std::unique_ptr<Poll> vxlan_poll_;

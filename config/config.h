@@ -38,6 +38,17 @@ struct Underlay {
     friend bool operator==(const Underlay&, const Underlay&) = default;
 };
 
+// What a running daemon changes without a restart: [offload], and busy_poll of [node].
+struct Tuning {
+    bool tun_gso = true;                     // the kernel hands over super-frames
+    bool tun_gro = true;                     // packets are joined to super-frames for the kernel
+    bool udp_gso = true;                     // UDP_SEGMENT
+    bool udp_gro = true;                     // UDP_GRO
+    std::chrono::microseconds busy_poll{0};  // how long to look for more packets before sleeping; 0: off
+
+    friend bool operator==(const Tuning&, const Tuning&) = default;
+};
+
 struct Bridge {
     std::string name;
     std::optional<Vni> vni;  // absent: local only, cannot be stretched to a peer
@@ -63,6 +74,7 @@ struct Port {
     std::vector<Prefix> address;
     std::optional<MacAddress> mac;
     std::optional<std::uint16_t> mtu;
+    std::uint32_t txqueuelen = 1000;  // packets that wait in the device to be read
     bool kernel_routes =
         true;  // tun: install routes to the peers' prefixes and the gateways' networks into its namespace
 
@@ -105,6 +117,7 @@ struct Peer {
 struct Config {
     Node node;
     Underlay underlay;
+    Tuning tuning;
     std::vector<Bridge> bridges;
     std::vector<Port> ports;
     std::vector<Route> routes;

@@ -92,6 +92,14 @@ struct Describe {
                            change.to->vxlan.to_string());
     }
 
+    std::string operator()(const ReplaceTuning& change) const {
+        const Tuning& to = *change.to;
+        const auto in_words = [](bool on) { return on ? "on" : "off"; };
+        return fmt::format("replace tuning (tun_gso {}, tun_gro {}, udp_gso {}, udp_gro {}, busy_poll {}us)",
+                           in_words(to.tun_gso), in_words(to.tun_gro), in_words(to.udp_gso),
+                           in_words(to.udp_gro), to.busy_poll.count());
+    }
+
     std::string operator()(const AddBridge& change) const { return "add " + in_words(*change.bridge); }
 
     std::string operator()(const AddPeer& change) const { return "add " + in_words(*change.peer); }

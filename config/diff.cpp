@@ -128,6 +128,7 @@ std::vector<Change> diff(const Config* from, const Config* to) {
     if (from != nullptr && to != nullptr) {
         if (a.node != b.node) changes.emplace_back(ReplaceNode{&a.node, &b.node});
         if (a.underlay != b.underlay) changes.emplace_back(ReplaceUnderlay{&a.underlay, &b.underlay});
+        if (a.tuning != b.tuning) changes.emplace_back(ReplaceTuning{&a.tuning, &b.tuning});
     }
     append<AddBridge>(changes, bridges.added);
     append<AddPeer>(changes, peers.added);

@@ -3,7 +3,7 @@
 // routes). What is equal in both is not touched. What changed is removed and added, and so is what depends on
 // it: a bridge's ports, the peers that it is stretched to and the routes to next hops on its gateway's
 // networks; the routes through a port or a peer. Starting is the diff from no configuration, stopping the
-// diff to none; both leave node and underlay to whoever starts and stops them.
+// diff to none; both leave node, underlay and tuning to whoever starts and stops them.
 //
 // A Change points into the two configurations, which must outlive it.
 #pragma once
@@ -42,6 +42,11 @@ struct ReplaceUnderlay {
     const Underlay* to;
 };  // nor can this
 
+struct ReplaceTuning {
+    const Tuning* from;
+    const Tuning* to;
+};
+
 struct AddBridge {
     const Bridge* bridge;
 };
@@ -59,7 +64,7 @@ struct AddRoute {
 };
 
 using Change = std::variant<RemoveRoute, RemovePort, RemovePeer, RemoveBridge, ReplaceNode, ReplaceUnderlay,
-                            AddBridge, AddPeer, AddPort, AddRoute>;
+                            ReplaceTuning, AddBridge, AddPeer, AddPort, AddRoute>;
 
 // `from` may be null (start) and so may `to` (stop).
 std::vector<Change> diff(const Config* from, const Config* to);

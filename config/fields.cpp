@@ -20,22 +20,35 @@ bool is_name(std::string_view name) noexcept {
            name.find_first_not_of(allowed) == std::string_view::npos;
 }
 
-std::optional<std::int64_t> milliseconds_in(std::string_view unit) noexcept {
-    if (unit == "ms") return 1;
-    if (unit == "s") return 1'000;
-    if (unit == "m") return 60'000;
-    if (unit == "h") return 3'600'000;
+std::optional<std::int64_t> microseconds_in(std::string_view unit) noexcept {
+    if (unit == "us") return 1;
+    if (unit == "ms") return 1'000;
+    if (unit == "s") return 1'000'000;
+    if (unit == "m") return 60'000'000;
+    if (unit == "h") return 3'600'000'000;
     return std::nullopt;
 }
 
-std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) noexcept {
+std::optional<std::chrono::microseconds> parse_duration(std::string_view text) noexcept {
     constexpr std::int64_t most = 1'000'000'000;  // of any unit: the product cannot overflow
     std::int64_t count = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
     if (error != std::errc{} || count < 0 || count > most) return std::nullopt;
-    const auto unit = milliseconds_in(text.substr(static_cast<std::size_t>(end - text.data())));
+    const auto unit = microseconds_in(text.substr(static_cast<std::size_t>(end - text.data())));
     if (!unit) return std::nullopt;
-    return std::chrono::milliseconds{count * *unit};
+    return std::chrono::microseconds{count * *unit};
+}
+
+std::optional<std::chrono::microseconds> read_any_duration(const Section& section, std::string_view key,
+                                                           std::string_view example) {
+    const auto text = section.text(key);
+    if (!text) return std::nullopt;
+    const auto duration = parse_duration(*text);
+    if (duration) return duration;
+    section.problem(
+        key, fmt::format("{} is not a duration", quoted(*text)),
+        fmt::format("write a whole number and its unit, us, ms, s, m or h, as in \"{}\"", example));
+    return std::nullopt;
 }
 
 std::string_view example_address(bool is_v6) noexcept {
@@ -167,26 +180,30 @@ std::optional<std::uint16_t> read_mtu(const Section& section, std::string_view k
 
 std::optional<std::chrono::seconds> read_duration(const Section& section, std::string_view key,
                                                   std::chrono::seconds low, std::chrono::seconds high) {
-    const auto text = section.text(key);
-    if (!text) return std::nullopt;
-    const auto duration = parse_duration(*text);
-    if (!duration) {
-        section.problem(key, fmt::format("{} is not a duration", quoted(*text)),
-                        "write a whole number and its unit, ms, s, m or h, as in \"300s\"");
-        return std::nullopt;
-    }
+    const auto duration = read_any_duration(section, key, "300s");
+    if (!duration) return std::nullopt;
+    const std::string text = section.text(key).value_or("");
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*duration);
     if (seconds != *duration) {
-        section.problem(key, fmt::format("{} is not a whole number of seconds", quoted(*text)),
+        section.problem(key, fmt::format("{} is not a whole number of seconds", quoted(text)),
                         fmt::format("write \"{}s\"", seconds.count() + 1));
         return std::nullopt;
     }
     if (seconds < low || seconds > high) {
-        section.problem(key, fmt::format("'{}' is {}", key, quoted(*text)),
+        section.problem(key, fmt::format("'{}' is {}", key, quoted(text)),
                         fmt::format("use \"{}s\" to \"{}s\"", low.count(), high.count()));
         return std::nullopt;
     }
     return seconds;
+}
+
+std::optional<std::chrono::microseconds> read_short_duration(const Section& section, std::string_view key,
+                                                             std::chrono::microseconds high) {
+    const auto duration = read_any_duration(section, key, "50us");
+    if (!duration || *duration <= high) return duration;
+    section.problem(key, fmt::format("'{}' is {}", key, quoted(section.text(key).value_or(""))),
+                    fmt::format("use \"0us\" to \"{}us\"", high.count()));
+    return std::nullopt;
 }
 
 std::optional<VlanId> read_vlan(const Section& section, std::string_view key) {

@@ -26,6 +26,10 @@ std::optional<std::uint16_t> read_mtu(const Section& section, std::string_view k
 std::optional<std::chrono::seconds> read_duration(const Section& section, std::string_view key,
                                                   std::chrono::seconds low, std::chrono::seconds high);
 
+// "50us": microseconds, from 0.
+std::optional<std::chrono::microseconds> read_short_duration(const Section& section, std::string_view key,
+                                                             std::chrono::microseconds high);
+
 std::optional<VlanId> read_vlan(const Section& section, std::string_view key);
 std::vector<VlanId> read_vlans(const Section& section, std::string_view key);
 

@@ -36,6 +36,7 @@ Origins find_sections(const Section& file) {
     return {.file = file,
             .node = file.table("node", node_schema),
             .underlay = file.table("underlay", underlay_schema),
+            .offload = file.table("offload", offload_schema),
             .bridges = file.tables("bridge", bridge_schema),
             .ports = file.tables("port", port_schema),
             .routes = file.tables("route", route_schema),
@@ -49,6 +50,7 @@ std::expected<Config, Problems> read_file(const toml::table& table, Report& repo
     Config config;
     if (origins.node) config.node = read_node(*origins.node);
     config.underlay = origins.underlay ? read_underlay(*origins.underlay) : default_underlay();
+    config.tuning = read_tuning(origins.node, origins.offload);
     config.bridges = read_all(origins.bridges, read_bridge);
     config.ports = read_all(origins.ports, read_port);
     config.routes = read_all(origins.routes, read_route);

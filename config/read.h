@@ -1,6 +1,6 @@
-// One function a section: from a table of the file to a plain struct. What a section says about itself is
-// checked here; what it says about others (references, overlaps) is validate()'s business. Each reports every
-// problem that it finds and gives a struct that is only good if there was none.
+// One function a section (Tuning is of two): from a table of the file to a plain struct. What a section says
+// about itself is checked here; what it says about others (references, overlaps) is validate()'s business.
+// Each reports every problem that it finds and gives a struct that is only good if there was none.
 #pragma once
 
 #include <optional>
@@ -16,6 +16,7 @@ struct Origins {
     Section file;
     std::optional<Section> node;
     std::optional<Section> underlay;
+    std::optional<Section> offload;
     std::vector<Section> bridges;
     std::vector<Section> ports;
     std::vector<Section> routes;
@@ -24,6 +25,7 @@ struct Origins {
 
 Node read_node(const Section& section);
 Underlay read_underlay(const Section& section);
+Tuning read_tuning(const std::optional<Section>& node, const std::optional<Section>& offload);
 Bridge read_bridge(const Section& section);
 Port read_port(const Section& section);
 Route read_route(const Section& section);

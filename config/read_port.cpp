@@ -13,6 +13,8 @@ namespace weft::config {
 namespace {
 
 constexpr std::uint16_t min_v6_mtu = 1280;  // RFC 8200 section 5
+constexpr std::uint32_t min_txqueuelen = 16;
+constexpr std::uint32_t max_txqueuelen = 65536;
 
 // A key that a type of port cannot have, and what to do instead.
 struct Forbidden {
@@ -37,6 +39,7 @@ constexpr std::array forbidden_keys{
     Forbidden{Port::Type::packet, "address", device_is_not_ours, set_it_on_the_device},
     Forbidden{Port::Type::packet, "mac", device_is_not_ours, set_it_on_the_device},
     Forbidden{Port::Type::packet, "mtu", device_is_not_ours, set_it_on_the_device},
+    Forbidden{Port::Type::packet, "txqueuelen", device_is_not_ours, set_it_on_the_device},
 };
 
 std::optional<Port::Type> read_type(const Section& section) {
@@ -109,6 +112,8 @@ Port read_port(const Section& section) {
     port.address = read_interface_addresses(section, "address");
     port.mac = read_mac(section, "mac");
     port.mtu = read_mtu(section, "mtu");
+    port.txqueuelen =
+        read_number(section, "txqueuelen", min_txqueuelen, max_txqueuelen).value_or(port.txqueuelen);
     port.kernel_routes = section.boolean("kernel_routes").value_or(true);
 
     if (port.mtu && *port.mtu < min_v6_mtu && has_v6(port.address)) {

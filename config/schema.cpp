@@ -11,9 +11,10 @@ constexpr bool required = true;
 constexpr bool optional = false;
 
 constexpr std::array file_keys{
-    Key{"node", Kind::table, required, "[node]"},        Key{"underlay", Kind::table, optional, "[underlay]"},
-    Key{"bridge", Kind::tables, optional, "[[bridge]]"}, Key{"port", Kind::tables, optional, "[[port]]"},
-    Key{"route", Kind::tables, optional, "[[route]]"},   Key{"peer", Kind::tables, optional, "[[peer]]"},
+    Key{"node", Kind::table, required, "[node]"},       Key{"underlay", Kind::table, optional, "[underlay]"},
+    Key{"offload", Kind::table, optional, "[offload]"}, Key{"bridge", Kind::tables, optional, "[[bridge]]"},
+    Key{"port", Kind::tables, optional, "[[port]]"},    Key{"route", Kind::tables, optional, "[[route]]"},
+    Key{"peer", Kind::tables, optional, "[[peer]]"},
 };
 
 constexpr std::array node_keys{
@@ -21,6 +22,7 @@ constexpr std::array node_keys{
     Key{"workers", Kind::integer_or_text, optional, "workers = 1"},
     Key{"control", Kind::text, optional, R"(control = "/run/weft/site-a.sock")"},
     Key{"private_key_file", Kind::text, optional, R"(private_key_file = "/etc/weft/site-a.key")"},
+    Key{"busy_poll", Kind::text, optional, R"(busy_poll = "50us")"},
     Key{"keylog", Kind::text, optional, R"(keylog = "/run/weft/esp_sa")"},
 };
 
@@ -29,6 +31,13 @@ constexpr std::array underlay_keys{
     Key{"esp", Kind::text, optional, R"(esp = "0.0.0.0:4500")"},
     Key{"vxlan", Kind::text, optional, R"(vxlan = "0.0.0.0:4789")"},
     Key{"mtu", Kind::integer, optional, "mtu = 1500"},
+};
+
+constexpr std::array offload_keys{
+    Key{"tun_gso", Kind::boolean, optional, "tun_gso = true"},
+    Key{"tun_gro", Kind::boolean, optional, "tun_gro = true"},
+    Key{"udp_gso", Kind::boolean, optional, "udp_gso = true"},
+    Key{"udp_gro", Kind::boolean, optional, "udp_gro = true"},
 };
 
 constexpr std::array bridge_keys{
@@ -52,6 +61,7 @@ constexpr std::array port_keys{
     Key{"address", Kind::texts, optional, R"(address = ["10.10.0.11/24"])"},
     Key{"mac", Kind::text, optional, R"(mac = "02:00:00:00:00:11")"},
     Key{"mtu", Kind::integer, optional, "mtu = 1400"},
+    Key{"txqueuelen", Kind::integer, optional, "txqueuelen = 1000"},
     Key{"kernel_routes", Kind::boolean, optional, "kernel_routes = false"},
 };
 
@@ -91,6 +101,7 @@ constexpr std::array manual_sa_keys{
 const Schema file_schema{"the file", file_keys};
 const Schema node_schema{"[node]", node_keys};
 const Schema underlay_schema{"[underlay]", underlay_keys};
+const Schema offload_schema{"[offload]", offload_keys};
 const Schema bridge_schema{"[[bridge]]", bridge_keys};
 const Schema port_schema{"[[port]]", port_keys};
 const Schema route_schema{"[[route]]", route_keys};

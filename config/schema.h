@@ -27,6 +27,7 @@ struct Schema {
 extern const Schema file_schema;
 extern const Schema node_schema;
 extern const Schema underlay_schema;
+extern const Schema offload_schema;
 extern const Schema bridge_schema;
 extern const Schema port_schema;
 extern const Schema route_schema;

@@ -28,6 +28,7 @@ struct PortSnapshot {
     PortId port;
     TrafficCounters traffic;
     DropCounters drops;
+    std::optional<std::uint64_t> ring_drops{};  // by the kernel, on the way into weft; absent: no telling
 };
 
 struct PeerSnapshot {

@@ -18,7 +18,7 @@ namespace {
 // Applies changes by name, as the daemon does.
 class Model {
   public:
-    explicit Model(const Config* config) {
+    explicit Model(const Config* config) : tuning_(config->tuning) {
         for (const Change& change : diff(nullptr, config)) apply(change);
     }
 
@@ -28,7 +28,8 @@ class Model {
     }
 
     [[nodiscard]] bool is(const Config& config) const {
-        return same(bridges_, config.bridges) && same(ports_, config.ports) && same(peers_, config.peers) &&
+        return tuning_ == config.tuning && same(bridges_, config.bridges) && same(ports_, config.ports) &&
+               same(peers_, config.peers) &&
                std::ranges::all_of(config.routes,
                                    [&](const Route& route) {
                                        const auto found = routes_.find(route.to);
@@ -125,6 +126,13 @@ class Model {
 
     void apply_step(const ReplaceUnderlay& step) { REQUIRE(*step.from != *step.to); }
 
+    void apply_step(const ReplaceTuning& step) {
+        REQUIRE(*step.from != *step.to);
+        REQUIRE(*step.from == tuning_);
+        tuning_ = *step.to;
+    }
+
+    Tuning tuning_;
     ByName<Bridge> bridges_;
     ByName<Port> ports_;
     ByName<Peer> peers_;
@@ -140,6 +148,8 @@ class Generator {
         Config config;
         config.node.name = flip() ? "n" : "m";
         config.underlay.esp.port = flip() ? 4500 : 4501;
+        config.tuning.tun_gro = flip();
+        config.tuning.busy_poll = std::chrono::microseconds{below(2)};
         for (std::uint8_t i = 0; i < 3; ++i) {
             if (often()) config.bridges.push_back(bridge(i));
         }
@@ -315,6 +325,16 @@ TEST_CASE("a changed secret changes its owner") {
     CHECK(diff(&after, &other).size() == 4);
 }
 
+TEST_CASE("offloads and polling change alone, and the node is not replaced") {
+    const Config before = example();
+    Config after = example();
+    after.tuning.udp_gro = false;
+    after.tuning.busy_poll = std::chrono::microseconds{50};
+    CHECK(in_words(diff(&before, &after)) ==
+          std::vector<std::string>{
+              "replace tuning (tun_gso on, tun_gro on, udp_gso on, udp_gro off, busy_poll 50us)"});
+}
+
 TEST_CASE("the changes between any two configurations lead from one to the other") {
     constexpr std::uint32_t pairs = 3000;
     for (std::uint32_t seed = 0; seed < pairs; ++seed) {
@@ -327,7 +347,9 @@ TEST_CASE("the changes between any two configurations lead from one to the other
         REQUIRE(model.is(to));
 
         for (const Change& change : diff(&to, nullptr)) model.apply(change);
-        REQUIRE(model.is(Config{}));
+        Config nothing;
+        nothing.tuning = to.tuning;
+        REQUIRE(model.is(nothing));
     }
 }
 

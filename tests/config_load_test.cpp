@@ -19,6 +19,13 @@ workers = 1
 control = "/run/weft/site-a.sock"
 private_key_file = "a.key"
 keylog  = "esp_sa"
+busy_poll = "50us"
+
+[offload]
+tun_gso = false
+tun_gro = true
+udp_gso = false
+udp_gro = false
 
 [underlay]
 device = "eth0"
@@ -48,6 +55,7 @@ vlan = 10
 address = ["10.10.0.11/24"]
 mac = "02:00:00:00:00:11"
 mtu = 1400
+txqueuelen = 500
 
 [[port]]
 name = "uplink"
@@ -127,6 +135,12 @@ TEST_CASE("every key of a full file arrives in its struct") {
     CHECK(config.underlay.vxlan == Endpoint::parse("0.0.0.0:4789"));
     CHECK(config.underlay.mtu == 1500);
 
+    CHECK(config.tuning == Tuning{.tun_gso = false,
+                                  .tun_gro = true,
+                                  .udp_gso = false,
+                                  .udp_gro = false,
+                                  .busy_poll = std::chrono::microseconds{50}});
+
     REQUIRE(config.bridges.size() == 2);
     const Bridge& lan = config.bridges[0];
     CHECK(lan.vni == Vni{100});
@@ -145,6 +159,8 @@ TEST_CASE("every key of a full file arrives in its struct") {
     CHECK(config.ports[0].vlan == VlanId{10});
     CHECK(config.ports[0].mac == MacAddress::parse("02:00:00:00:00:11"));
     CHECK(config.ports[0].mtu == 1400);
+    CHECK(config.ports[0].txqueuelen == 500);
+    CHECK(config.ports[2].txqueuelen == 1000);
     CHECK(config.ports[1].type == Port::Type::packet);
     CHECK(config.ports[1].device == "eth1");
     CHECK(config.ports[1].trunk == std::vector{VlanId{10}, VlanId{20}});
@@ -198,6 +214,7 @@ TEST_CASE("a name is configuration enough") {
     CHECK_FALSE(config.node.private_key);
     CHECK(config.underlay.esp == Endpoint::parse("0.0.0.0:4500"));
     CHECK(config.underlay.vxlan == Endpoint::parse("0.0.0.0:4789"));
+    CHECK(config.tuning == Tuning{});
 }
 
 TEST_CASE("durations are read in every unit") {
@@ -206,7 +223,8 @@ TEST_CASE("durations are read in every unit") {
         int seconds;
     };
 
-    for (const auto& [text, seconds] : {Example{"7s", 7}, {"5m", 300}, {"1h", 3600}, {"2000ms", 2}}) {
+    for (const auto& [text, seconds] :
+         {Example{"7s", 7}, {"5m", 300}, {"1h", 3600}, {"2000ms", 2}, {"3000000us", 3}}) {
         CAPTURE(text);
         std::string file = "[node]\nname = \"n\"\n[[bridge]]\nname = \"lan\"\naging = \"";
         file.append(text).append("\"\n");
@@ -253,7 +271,7 @@ aging = "5x"
             R"(10:7: 'vni' is 16777216: use 1 to 16777215)",
             R"(15:8: 'vlan' must be an integer, not a string: write vlan = 10)",
             R"(17:8: a second bridge 'lan': rename it or the one in line 9)",
-            R"(18:9: '5x' is not a duration: write a whole number and its unit, ms, s, m or h, as in "300s")"});
+            R"(18:9: '5x' is not a duration: write a whole number and its unit, us, ms, s, m or h, as in "300s")"});
 }
 
 TEST_CASE("a file cut anywhere either loads or is reported line by line") {

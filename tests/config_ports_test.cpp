@@ -175,12 +175,24 @@ bridge = "lan"
 address = ["10.0.0.2/24"]
 mac = "02:00:00:00:00:01"
 mtu = 1500
+txqueuelen = 1000
 kernel_routes = true
 )",
      {R"(11:1: 'address': a packet port takes an existing device as it is: set it on the device with ip, and remove it here)",
       R"(12:1: 'mac': a packet port takes an existing device as it is: set it on the device with ip, and remove it here)",
       R"(13:1: 'mtu': a packet port takes an existing device as it is: set it on the device with ip, and remove it here)",
-      R"(14:1: 'kernel_routes': only a tun port has kernel routes: remove it)"}},
+      R"(14:1: 'txqueuelen': a packet port takes an existing device as it is: set it on the device with ip, and remove it here)",
+      R"(15:1: 'kernel_routes': only a tun port has kernel routes: remove it)"}},
+    {"a device that holds no packets to speak of",
+     R"([node]
+name = "n"
+private_key_file = "a.key"
+[[port]]
+name = "t"
+type = "tun"
+txqueuelen = 15
+)",
+     {R"(7:14: 'txqueuelen' is 15: use 16 to 65536)"}},
     {"a tap port without a bridge",
      R"([node]
 name = "n"

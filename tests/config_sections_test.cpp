@@ -53,6 +53,32 @@ name = "n"
 keylog = ""
 )",
      {R"(3:10: 'keylog' is not a path: write the path of a file)"}},
+    {"polling for a duration without a unit",
+     R"([node]
+name = "n"
+busy_poll = "50"
+)",
+     {R"(3:13: '50' is not a duration: write a whole number and its unit, us, ms, s, m or h, as in "50us")"}},
+    {"polling that starves everybody else",
+     R"([node]
+name = "n"
+busy_poll = "2ms"
+)",
+     {R"(3:13: 'busy_poll' is '2ms': use "0us" to "1000us")"}},
+    {"an offload that is neither on nor off",
+     R"([node]
+name = "n"
+[offload]
+tun_gso = 1
+)",
+     {R"(4:11: 'tun_gso' must be true or false, not an integer: write tun_gso = true)"}},
+    {"an offload that there is not",
+     R"([node]
+name = "n"
+[offload]
+tun_lro = true
+)",
+     {R"(4:1: unknown key 'tun_lro' in [offload]: did you mean 'tun_gro'?)"}},
     {"an underlay address without a port",
      R"([node]
 name = "n"
@@ -129,7 +155,7 @@ name = "lan"
 vni = 100
 aging = "300"
 )",
-     {R"(7:9: '300' is not a duration: write a whole number and its unit, ms, s, m or h, as in "300s")"}},
+     {R"(7:9: '300' is not a duration: write a whole number and its unit, us, ms, s, m or h, as in "300s")"}},
     {"a duration in days",
      R"([node]
 name = "n"
@@ -139,7 +165,7 @@ name = "lan"
 vni = 100
 aging = "1d"
 )",
-     {R"(7:9: '1d' is not a duration: write a whole number and its unit, ms, s, m or h, as in "300s")"}},
+     {R"(7:9: '1d' is not a duration: write a whole number and its unit, us, ms, s, m or h, as in "300s")"}},
     {"a duration with a part of a second",
      R"([node]
 name = "n"
@@ -169,7 +195,7 @@ name = "lan"
 vni = 100
 aging = "99999999999999999999h"
 )",
-     {R"(7:9: '99999999999999999999h' is not a duration: write a whole number and its unit, ms, s, m or h, as in "300s")"}},
+     {R"(7:9: '99999999999999999999h' is not a duration: write a whole number and its unit, us, ms, s, m or h, as in "300s")"}},
     {"more stations on a port than on the bridge",
      R"([node]
 name = "n"
@@ -289,7 +315,7 @@ gateway_mac = "01:00:5e:00:00:01"
 
 }  // namespace
 
-TEST_CASE("a bad value in node, underlay or bridge is reported where it stands") {
+TEST_CASE("a bad value in node, offload, underlay or bridge is reported where it stands") {
     check_reports(mistakes);
 }
 

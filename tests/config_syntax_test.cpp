@@ -40,7 +40,7 @@ name = "n"
 private_key_file = "a.key"
 [vlans]
 )",
-     {R"(4:2: unknown key 'vlans' in the file: remove it; the keys are node, underlay, bridge, port, route, peer)"}},
+     {R"(4:2: unknown key 'vlans' in the file: remove it; the keys are node, underlay, offload, bridge, port, route, peer)"}},
     {"a misspelled key",
      R"([node]
 name = "n"

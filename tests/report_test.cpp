@@ -82,6 +82,7 @@ Snapshot example_snapshot() {
         port_snapshot(plain_tunnel), port_snapshot(nameless)};
     snapshot.ports[0].drops.add(Drop::no_member, 5);
     snapshot.ports[0].drops.add(Drop::truncated);
+    snapshot.ports[0].ring_drops = 3;
     snapshot.ports[1].drops.add(Drop::foreign_vni, 7);
     snapshot.underlay_drops.add(Drop::unknown_spi, 9);
 
@@ -151,9 +152,11 @@ TEST_CASE("a port is reported with its configuration and its counters") {
     CHECK(ports[0] == json::parse(R"({
         "port": "a1", "kind": "tap", "bridge": "lan", "peer": null, "device": "a1", "netns": "host-a",
         "mtu_bytes": 1408, "mac": "02:00:00:00:00:01", "vlan": 10, "trunk": [], "addresses": ["10.10.0.11/24"],
-        "rx_packets": 1, "rx_bytes": 60, "tx_packets": 2, "tx_bytes": 120, "dropped_packets": 6})"));
+        "rx_packets": 1, "rx_bytes": 60, "tx_packets": 2, "tx_bytes": 120, "dropped_packets": 6,
+        "ring_drops": 3})"));
     CHECK(ports[1].at("kind") == "tunnel");
     CHECK(ports[1].at("peer") == "site-b");
+    CHECK(ports[1].at("ring_drops").is_null());
 }
 
 TEST_CASE("a port without a name has the same keys, and its number for a name") {
@@ -219,19 +222,23 @@ TEST_CASE("a peer is up with a session, or if it is plain once it was heard") {
 
 TEST_CASE("drops are listed by place and name, those that never occurred are not") {
     const auto drops = report_drops(example_snapshot(), example_names()).at("drops");
-    REQUIRE(drops.size() == 4);
+    REQUIRE(drops.size() == 5);
     CHECK(drops[0] == json{{"where", "port"},
                            {"name", "a1"},
                            {"drop", "truncated"},
                            {"packets", 1},
                            {"description", description(Drop::truncated)}});
     CHECK(drops[1].at("drop") == "no_member");
-    CHECK(drops[2].at("where") == "peer");
-    CHECK(drops[2].at("name") == "site-b");
-    CHECK(drops[2].at("packets") == 7);
-    CHECK(drops[3].at("where") == "underlay");
-    CHECK(drops[3].at("name").is_null());
-    CHECK(drops[3].at("drop") == "unknown_spi");
+    CHECK(drops[2].at("where") == "port");
+    CHECK(drops[2].at("name") == "a1");
+    CHECK(drops[2].at("drop") == "ring_full");
+    CHECK(drops[2].at("packets") == 3);
+    CHECK(drops[3].at("where") == "peer");
+    CHECK(drops[3].at("name") == "site-b");
+    CHECK(drops[3].at("packets") == 7);
+    CHECK(drops[4].at("where") == "underlay");
+    CHECK(drops[4].at("name").is_null());
+    CHECK(drops[4].at("drop") == "unknown_spi");
 }
 
 TEST_CASE("an empty node reports empty lists") {
