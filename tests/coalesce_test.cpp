@@ -251,6 +251,7 @@ TEST_CASE("flags decide what TCP's packets may be in a run") {
             CAPTURE(shape.name);
             CAPTURE(row.what);
             std::vector<Bytes> packets;
+            packets.reserve(row.flags.size());
             for (std::size_t i = 0; i < row.flags.size(); ++i) {
                 packets.push_back(packet_of(flow(shape), i, 100, row.flags[i]));
             }
@@ -395,6 +396,7 @@ TEST_CASE("a run has as many packets and bytes as a super-frame may") {
         CAPTURE(shape.name);
         SuperFrame spec = flow(shape);
         std::vector<Bytes> packets;
+        packets.reserve(200);
         for (std::size_t i = 0; i < 200; ++i) packets.push_back(packet_of(spec, i));
         const Runs many = Batch(packets, link_of(shape)).runs();
         REQUIRE(many.size() == 2);

@@ -46,7 +46,7 @@ class Coalescer {
     static constexpr std::size_t max_open = 16;
 
     struct Run {
-        std::uint32_t first;        // index in the batch
+        std::uint32_t first = 0;    // index in the batch
         std::uint32_t count = 1;    // packets
         std::uint32_t headers = 0;  // bytes in front of each further packet's payload
     };

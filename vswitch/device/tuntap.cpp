@@ -57,6 +57,7 @@ class TunTap final : public Device {
     Netlink netlink_;  // of the device's namespace
     bool gro_ = true;
     Coalescer coalescer_;
+    std::array<iovec, 1 + Coalescer::max_packets> parts_{};  // of the run that is being written
 };
 
 Device::Status status_of(int error, DropCounters& drops) noexcept {
@@ -107,13 +108,11 @@ Device::Status TunTap::read(PacketPool& pool, std::size_t limit, std::vector<Pac
 std::size_t TunTap::write_run(const Coalescer::Run& run, std::span<Packet> packets,
                               DropCounters& drops) noexcept {
     VirtioHeader header = make_virtio_header(packets[run.first]);
-    std::array<iovec, 1 + Coalescer::max_packets>
-        parts;  // NOLINT(cppcoreguidelines-pro-type-member-init): 2 KB
-    parts[0] = {&header, sizeof(header)};
-    const auto gathered = coalescer_.gather(run, packets, std::span{parts}.subspan(1));
+    parts_[0] = {&header, sizeof(header)};
+    const auto gathered = coalescer_.gather(run, packets, std::span{parts_}.subspan(1));
     ssize_t size = 0;
     do {
-        size = ::writev(fd_.get(), parts.data(), static_cast<int>(1 + gathered.size()));
+        size = ::writev(fd_.get(), parts_.data(), static_cast<int>(1 + gathered.size()));
     } while (size < 0 && errno == EINTR);
     if (size < 0) drops.add(refusal(errno), run.count);
     return size < 0 ? 0 : run.count;
