@@ -125,7 +125,10 @@ void Daemon::tune(const config::Tuning& tuning) {
                                    .tun_gro = tuning.tun_gro,
                                    .udp_gso = tuning.udp_gso,
                                    .udp_gro = tuning.udp_gro};
-    worker_->post([switches](Worker& worker) { worker.use_offload(switches); });
+    worker_->post([switches, busy_poll = tuning.busy_poll](Worker& worker) {
+        worker.use_offload(switches);
+        worker.busy_poll(busy_poll);
+    });
 }
 
 void Daemon::change(const config::ReplaceNode&) {

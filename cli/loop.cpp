@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -26,8 +27,19 @@ namespace weft {
 struct Loop::State {
     uv_loop_t uv{};
     std::exception_ptr failure;
+    bool stopped = false;
+    Duration busy_poll{0};
+    std::chrono::steady_clock::time_point last_event;  // of a descriptor, if busy_poll is on
     std::array<char, 65536>
         read_buffer{};  // for whichever stream reads: its bytes are consumed before the next read
+
+    void note_event() noexcept {
+        if (busy_poll != Duration::zero()) last_event = std::chrono::steady_clock::now();
+    }
+
+    [[nodiscard]] bool expects_more() const noexcept {
+        return std::chrono::steady_clock::now() - last_event < busy_poll;
+    }
 };
 
 namespace {
@@ -44,6 +56,7 @@ void guarded(const Handle* handle, Call&& call) noexcept {
         std::forward<Call>(call)();
     } catch (...) {
         if (!loop.failure) loop.failure = std::current_exception();
+        loop.stopped = true;
         uv_stop(&loop.uv);
     }
 }
@@ -92,11 +105,24 @@ Loop::~Loop() {
 }
 
 void Loop::run() {
-    uv_run(&state_->uv, UV_RUN_DEFAULT);
+    bool alive = true;
+    while (alive && !std::exchange(state_->stopped, false)) {
+        const uv_run_mode mode = state_->busy_poll == Duration::zero() ? UV_RUN_DEFAULT
+                                 : state_->expects_more()              ? UV_RUN_NOWAIT
+                                                                       : UV_RUN_ONCE;
+        alive = uv_run(&state_->uv, mode) != 0;
+    }
     if (state_->failure) std::rethrow_exception(std::exchange(state_->failure, nullptr));
 }
 
 void Loop::stop() noexcept {
+    state_->stopped = true;
+    uv_stop(&state_->uv);
+}
+
+// A run of the other mode may be under way: it ends, and begins anew.
+void Loop::busy_poll(Duration after_event) noexcept {
+    state_->busy_poll = after_event;
     uv_stop(&state_->uv);
 }
 
@@ -156,6 +182,7 @@ void Poll::State::on_ready(uv_poll_t* poll, int status, int happened) noexcept {
     const auto what = status < 0 ? Events{.readable = true, .writable = true}
                                  : Events{.readable = (happened & UV_READABLE) != 0,
                                           .writable = (happened & UV_WRITABLE) != 0};
+    static_cast<Loop::State*>(poll->loop->data)->note_event();
     guarded(poll, [&] {
         if (status < 0) check(uv_poll_start(poll, state.mask, on_ready), "cannot watch a descriptor");
         state.ready(what);

@@ -35,6 +35,10 @@ class Loop {
     // Until stop(), or until there is nothing left to wait for.
     void run();
 
+    // After a descriptor was ready, look again and again for so long before going to sleep: the next packet
+    // then finds the thread awake. Timers and wakeups are served all the while. Zero: off.
+    void busy_poll(Duration after_event) noexcept;
+
     // Makes run() return after the callbacks of this turn; called before run(), makes that return at once.
     void stop() noexcept;
 

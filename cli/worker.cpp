@@ -13,7 +13,6 @@ namespace {
 
 constexpr Duration tick_interval = 200ms;
 constexpr Duration down_retry_interval = 1s;
-constexpr std::size_t max_chunk_bytes = std::size_t{256} << 10U;
 constexpr std::size_t command_ring = 1024;
 constexpr std::size_t event_ring = 1024;
 constexpr std::size_t control_event_ring = 64;
@@ -120,6 +119,7 @@ void Worker::use(std::unique_ptr<Underlay> underlay) {
     esp_poll_.reset();
     vxlan_poll_.reset();
     underlay_ = std::move(underlay);
+    underlay_->use_offload({.gso = offload_.udp_gso, .gro = offload_.udp_gro});
     const auto poll = [this](Channel channel) -> std::unique_ptr<Poll> {
         const int descriptor = underlay_->descriptor(channel);
         if (descriptor < 0) return nullptr;
@@ -134,6 +134,7 @@ void Worker::use(std::unique_ptr<Underlay> underlay) {
 
 void Worker::use_offload(OffloadSwitches switches) {
     offload_ = switches;
+    if (underlay_) underlay_->use_offload({.gso = switches.udp_gso, .gro = switches.udp_gro});
     for (auto& [port, attached] : devices_) {
         attached.device->set_offload({.gso = switches.tun_gso, .gro = switches.tun_gro});
     }
@@ -151,15 +152,8 @@ Snapshot Worker::snapshot() {
 void Worker::read_device(PortId port) {
     Attached& attached = devices_.at(port);
     const auto status = attached.device->read(pool_, Datapath::max_batch, batch_, datapath_.drops(port));
-    // Super-frames become some forty packets each: what they cause is written out before the pool runs dry.
-    for (std::span<Packet> left = batch_; !left.empty();) {
-        std::size_t count = 0;
-        for (std::size_t bytes = 0; count < left.size() && bytes < max_chunk_bytes; ++count)
-            bytes += left[count].size();
-        datapath_.from_port(port, left.first(count), now());
-        flush();
-        left = left.subspan(count);
-    }
+    datapath_.from_port(port, batch_, now());
+    flush();
     batch_.clear();
     if (status == Device::Status::down) {
         attached.poll->watch({});

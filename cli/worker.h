@@ -7,8 +7,8 @@
 // Both directions are bounded rings. A command waits for room; an event that finds none is lost (handshakes
 // and reports repeat themselves, and a lost port is asked for again).
 //
-// Reads are bounded: one batch of Datapath::max_batch packets for each readiness of a descriptor, then the
-// others get their turn; what the batch caused is written out before the next one is read.
+// Reads are bounded: one batch, in packets and in bytes, for each readiness of a descriptor, then the others
+// get their turn; what the batch caused is written out before the next one is read.
 #pragma once
 
 #include <atomic>
@@ -74,6 +74,9 @@ class Worker {
     void attach(PortId port, std::unique_ptr<Device> device);  // to a port of the datapath's
     void detach(PortId port);                                  // and closes the device
     void use(std::unique_ptr<Underlay> underlay);
+
+    void busy_poll(Duration after_event) noexcept { loop_->busy_poll(after_event); }
+
     void use_offload(OffloadSwitches switches);  // of all devices, also those attached later
     [[nodiscard]] Snapshot snapshot();           // the datapath's, and what the devices tell
     bool emit(WorkerEvent event) noexcept;       // false: there was no room

@@ -39,6 +39,10 @@ class Device {
     // The interface's name as it is now.
     [[nodiscard]] virtual const std::string& name() const noexcept = 0;
 
+    // A read ends with the packet that makes it so many bytes: a batch is to be sent on while the processor's
+    // cache still holds it.
+    static constexpr std::size_t batch_bytes = std::size_t{256} << 10U;
+
     // Appends at most `limit` packets to `out`; each has its offload metadata checked and set. Packets that
     // the device could not hand over whole are counted in `drops`.
     virtual Status read(PacketPool& pool, std::size_t limit, std::vector<Packet>& out,

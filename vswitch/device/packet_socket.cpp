@@ -116,7 +116,8 @@ std::expected<void, Drop> complete(Reception& received, std::size_t size, Packet
 
 Device::Status PacketSocket::read(PacketPool& pool, std::size_t limit, std::vector<Packet>& out,
                                   DropCounters& drops) noexcept {
-    for (std::size_t count = 0; count < limit; ++count) {
+    std::size_t bytes = 0;
+    for (std::size_t count = 0; count < limit && bytes < batch_bytes; ++count) {
         Packet frame = pool.take();
         Reception reception{frame};
         const ssize_t size = ::recvmsg(fd_.get(), &reception.message, 0);
@@ -131,6 +132,7 @@ Device::Status PacketSocket::read(PacketPool& pool, std::size_t limit, std::vect
             drops.add(result.error());
             continue;
         }
+        bytes += frame.size();
         out.push_back(std::move(frame));
     }
     return Status::more;

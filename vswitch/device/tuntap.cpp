@@ -76,7 +76,8 @@ Device::Status status_of(int error, DropCounters& drops) noexcept {
 
 Device::Status TunTap::read(PacketPool& pool, std::size_t limit, std::vector<Packet>& out,
                             DropCounters& drops) noexcept {
-    for (std::size_t count = 0; count < limit; ++count) {
+    std::size_t bytes = 0;
+    for (std::size_t count = 0; count < limit && bytes < batch_bytes; ++count) {
         Packet packet = pool.take();
         VirtioHeader header;
         std::uint8_t discarded = 0;
@@ -96,6 +97,7 @@ Device::Status TunTap::read(PacketPool& pool, std::size_t limit, std::vector<Pac
             continue;
         }
         packet.resize(static_cast<std::size_t>(size) - sizeof(header));
+        bytes += packet.size();
         if (!apply_virtio_header(header, link_, packet)) {
             drops.add(Drop::malformed);
             continue;
