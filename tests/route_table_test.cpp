@@ -130,7 +130,7 @@ TEST_CASE("a prefix is there once, whatever its host bits are") {
     CHECK(map.size() == 0);
 }
 
-TEST_CASE("a fork is no prefix") {
+TEST_CASE("what two prefixes have in common is no prefix") {
     PrefixMap<int> map;
     map.insert(prefix("10.0.0.0/16"), 1);
     map.insert(prefix("10.1.0.0/16"), 2);
@@ -142,7 +142,7 @@ TEST_CASE("a fork is no prefix") {
     CHECK(*map.lookup(ip("10.1.0.1")) == 2);
 }
 
-TEST_CASE("after any mix of insertions and erasures the trie is the linear scan") {
+TEST_CASE("after any mix of insertions and erasures the table is the linear scan") {
     for (unsigned seed = 1; seed <= 8; ++seed) {
         AddressSource source(seed);
         PrefixMap<int> map;
