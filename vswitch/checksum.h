@@ -1,6 +1,6 @@
 // The Internet checksum (RFC 1071): sums, pseudo-headers (RFC 9293 section 3.1, RFC 8200 section 8.1), and
-// its update when a field changes (RFC 1624). Adding costs about as much as reading the bytes: vectors as wide
-// as the CPU has them.
+// its update when a field changes (RFC 1624). Adding costs about as much as reading the bytes: vectors as
+// wide as the CPU has them.
 #pragma once
 
 #include <cstddef>
