@@ -12,6 +12,7 @@
 #include <spdlog/spdlog.h>
 
 #include "cli/paths.h"
+#include "overlay/worker_pairing.h"
 #include "vswitch/device/packet_socket.h"
 #include "vswitch/device/tuntap.h"
 
@@ -21,6 +22,8 @@ namespace {
 
 constexpr std::size_t pool_packets = 1024;
 constexpr std::size_t events_per_wakeup = 64;
+
+static_assert(config::Node::max_workers == max_workers);
 
 // Stable over restarts, so that nobody's neighbor cache goes stale, and different for each node and object:
 // FNV-1a of both names in a locally administered unicast address.
@@ -99,11 +102,12 @@ void Daemon::start(const config::Config& config) {
     const config::Node& node = config.node;
     names_.node.name = node.name;
     names_.node.pid = ::getpid();
-    names_.node.workers = node.workers;
+    const unsigned count = node.workers == config::Node::automatic ? automatic_workers() : node.workers;
+    names_.node.workers = count;
     if (node.private_key) names_.node.public_key = node.public_key;
     serve(node.control);
-    worker_ = std::make_unique<Worker>(pool_packets, [this] { events_waiting_.send(); });
-    keying_ = std::make_unique<Keying>(loop_, *worker_, node);
+    workers_ = std::make_unique<Workers>(count, pool_packets, [this] { events_waiting_.send(); });
+    keying_ = std::make_unique<Keying>(loop_, *workers_, node);
     if (node.keylog) {
         names_.node.warnings.push_back(
             fmt::format("keylog is on: whoever reads {} can read all traffic", *node.keylog));
@@ -115,8 +119,16 @@ void Daemon::start(const config::Config& config) {
     names_.node.esp = underlay.esp;
     names_.node.vxlan = vxlan;
     names_.node.device = underlay.device;
-    auto sockets = std::make_unique<Underlay>(UnderlayOptions{underlay.device, underlay.esp, vxlan});
-    worker_->post([sockets = std::move(sockets)](Worker& worker) mutable { worker.use(std::move(sockets)); });
+    std::vector<std::unique_ptr<Underlay>> sockets;  // all bound, in the workers' order, before any is used
+    for (unsigned i = 0; i < count; ++i) {
+        sockets.push_back(std::make_unique<Underlay>(
+            UnderlayOptions{underlay.device, underlay.esp, vxlan, {.workers = count, .worker = i}},
+            i == 0 ? nullptr : sockets[0].get()));
+    }
+    for (unsigned i = 0; i < count; ++i) {
+        workers_->post(i,
+                       [own = std::move(sockets[i])](Worker& worker) mutable { worker.use(std::move(own)); });
+    }
     tune(config.tuning);
 }
 
@@ -125,7 +137,7 @@ void Daemon::tune(const config::Tuning& tuning) {
                                    .tun_gro = tuning.tun_gro,
                                    .udp_gso = tuning.udp_gso,
                                    .udp_gro = tuning.udp_gro};
-    worker_->post([switches, busy_poll = tuning.busy_poll](Worker& worker) {
+    workers_->post_all([switches, busy_poll = tuning.busy_poll](Worker& worker) {
         worker.use_offload(switches);
         worker.busy_poll(busy_poll);
     });
@@ -151,7 +163,8 @@ void Daemon::change(const config::AddBridge& add) {
                                 .limits = {.entries = bridge.max_stations,
                                            .entries_per_port = bridge.max_stations_per_port,
                                            .aging = bridge.aging}};
-    worker_->post([id, options](Worker& worker) { worker.datapath().topology().add_bridge(id, options); });
+    workers_->post_all(
+        [id, options](Worker& worker) { worker.datapath().topology().add_bridge(id, options); });
     if (!bridge.gateway.empty()) add_leg(bridge, id);
 }
 
@@ -166,7 +179,7 @@ void Daemon::add_leg(const config::Bridge& bridge, BridgeId id) {
                                   .mtu = options.mtu,
                                   .mac = options.mac,
                                   .addresses = bridge.gateway});
-    worker_->post(
+    workers_->post_all(
         [port, id, options](Worker& worker) { worker.datapath().topology().add_leg(port, id, options); });
 }
 
@@ -174,10 +187,10 @@ void Daemon::change(const config::RemoveBridge& remove) {
     const BridgeId id = bridge_id(remove.bridge->name);
     if (!remove.bridge->gateway.empty()) {
         const PortId leg = port_id(PortInfo::Kind::leg, remove.bridge->name);
-        worker_->post([leg](Worker& worker) { worker.datapath().remove_port(leg); });
+        workers_->post_all([leg](Worker& worker) { worker.datapath().remove_port(leg); });
         names_.ports.erase(leg);
     }
-    worker_->post([id](Worker& worker) { worker.datapath().topology().remove_bridge(id); });
+    workers_->post_all([id](Worker& worker) { worker.datapath().topology().remove_bridge(id); });
     names_.bridges.erase(id);
 }
 
@@ -200,7 +213,7 @@ void Daemon::change(const config::AddPeer& add) {
                         .routed_mtu = path_.routed(),
                         .liveness = {.keepalive = peer.keepalive}};
     for (const std::string& bridge : peer.bridges) options.bridges.push_back(bridge_id(bridge));
-    worker_->post(
+    workers_->post_all(
         [id, port, options](Worker& worker) { worker.datapath().topology().add_peer(id, port, options); });
     keying_->add(id, peer);
 }
@@ -208,7 +221,7 @@ void Daemon::change(const config::AddPeer& add) {
 void Daemon::change(const config::RemovePeer& remove) {
     const PeerId id = peer_id(remove.peer->name);
     keying_->remove(id);
-    worker_->post([id](Worker& worker) { worker.datapath().topology().remove_peer(id); });
+    workers_->post_all([id](Worker& worker) { worker.datapath().topology().remove_peer(id); });
     names_.ports.erase(port_id(PortInfo::Kind::tunnel, remove.peer->name));
     names_.peers.erase(id);
 }
@@ -225,12 +238,12 @@ void Daemon::change(const config::AddPort& add) {
     std::optional<MacAddress> mac;
     if (port.type == config::Port::Type::tap)
         mac = port.mac.value_or(derived_mac(names_.node.name, "port " + port.name));
-    std::unique_ptr<Device> device = open_device(port, mtu, mac);
+    auto queues = open_device(port, mtu, mac);
     const bool is_packet = port.type == config::Port::Type::packet;
     const PortId id = new_port({.name = port.name,
                                 .kind = kind_of(port.type),
                                 .bridge = port.bridge,
-                                .device = device->name(),
+                                .device = queues[0]->name(),
                                 .netns = port.netns,
                                 .mtu = is_packet ? std::nullopt : std::optional{mtu},
                                 .mac = mac,
@@ -238,36 +251,41 @@ void Daemon::change(const config::AddPort& add) {
                                 .trunk = port.trunk,
                                 .addresses = port.address});
     if (port.bridge) {
-        worker_->post([id, bridge = bridge_id(*port.bridge), filter = filter_of(port)](Worker& worker) {
+        workers_->post_all([id, bridge = bridge_id(*port.bridge), filter = filter_of(port)](Worker& worker) {
             worker.datapath().topology().add_frame_device(id, bridge, filter);
         });
     } else {
-        worker_->post([id, addresses = port.address, mtu](Worker& worker) {
+        workers_->post_all([id, addresses = port.address, mtu](Worker& worker) {
             worker.datapath().topology().add_datagram_device(id, addresses, mtu);
         });
     }
-    worker_->post(
-        [id, device = std::move(device)](Worker& worker) mutable { worker.attach(id, std::move(device)); });
+    for (unsigned i = 0; i < workers_->count(); ++i) {
+        workers_->post(i, [id, queue = std::move(queues[i])](Worker& worker) mutable {
+            worker.attach(id, std::move(queue));
+        });
+    }
 }
 
-std::unique_ptr<Device> Daemon::open_device(const config::Port& port, std::uint16_t mtu,
-                                            const std::optional<MacAddress>& mac) {
-    if (port.type == config::Port::Type::packet) return open_packet_socket(port.device, port.netns);
+std::vector<std::unique_ptr<Device>> Daemon::open_device(const config::Port& port, std::uint16_t mtu,
+                                                         const std::optional<MacAddress>& mac) const {
+    if (port.type == config::Port::Type::packet)
+        return open_packet_queues(port.device, port.netns, workers_->count());
     const bool is_tap = port.type == config::Port::Type::tap;
-    return open_tuntap({.layer = is_tap ? TunTapOptions::Layer::tap : TunTapOptions::Layer::tun,
-                        .name = port.device,
-                        .netns = port.netns,
-                        .mtu = mtu,
-                        .mac = mac,
-                        .addresses = port.address,
-                        .txqueuelen = port.txqueuelen});
+    return open_tuntap_queues({.layer = is_tap ? TunTapOptions::Layer::tap : TunTapOptions::Layer::tun,
+                               .name = port.device,
+                               .netns = port.netns,
+                               .mtu = mtu,
+                               .mac = mac,
+                               .addresses = port.address,
+                               .txqueuelen = port.txqueuelen},
+                              workers_->count());
 }
 
 void Daemon::change(const config::RemovePort& remove) {
     const auto found = std::ranges::find_if(names_.ports, [&](const auto& entry) {
         return is_device(entry.second.kind) && entry.second.name == remove.port->name;
     });
-    worker_->post([id = found->first](Worker& worker) {
+    workers_->post_all([id = found->first](Worker& worker) {
         worker.detach(id);
         worker.datapath().remove_port(id);
     });
@@ -280,11 +298,12 @@ void Daemon::change(const config::AddRoute& add) {
     Route added{.to = route.to, .out = no_port, .via = route.via, .origin = Route::Origin::configured};
     if (route.peer) added.out = port_id(PortInfo::Kind::tunnel, *route.peer);
     if (route.port) added.out = port_id(PortInfo::Kind::tun, *route.port);
-    worker_->post([added](Worker& worker) { worker.datapath().topology().add_route(added); });
+    workers_->post_all([added](Worker& worker) { worker.datapath().topology().add_route(added); });
 }
 
 void Daemon::change(const config::RemoveRoute& remove) {
-    worker_->post([to = remove.route->to](Worker& worker) { worker.datapath().topology().remove_route(to); });
+    workers_->post_all(
+        [to = remove.route->to](Worker& worker) { worker.datapath().topology().remove_route(to); });
 }
 
 PortId Daemon::new_port(PortInfo info) {
@@ -309,26 +328,42 @@ PeerId Daemon::peer_id(const std::string& name) const {
     return find_by_name(names_.peers, name);
 }
 
-// ---- The worker's events, and the control socket -------------------------------------------------
+// ---- The workers' events, and the control socket -------------------------------------------------
 
 // Whoever floods the node with control datagrams must not keep the loop from its timers, signals and clients.
 void Daemon::handle_events() {
-    for (std::size_t handled = 0; worker_ != nullptr; ++handled) {
+    for (std::size_t handled = 0; workers_ != nullptr; ++handled) {
         if (handled == events_per_wakeup) return events_waiting_.send();
-        auto event = worker_->next_event();
-        if (!event) return;
-        if (const auto* control = std::get_if<ControlReceived>(&*event)) keying_->receive(*control);
-        if (const auto* report = std::get_if<PeerReport>(&*event)) keying_->report(*report);
-        if (const auto* moved = std::get_if<PeerMoved>(&*event)) keying_->moved(*moved);
-        if (const auto* lost = std::get_if<PortLost>(&*event)) {
-            const auto found = names_.ports.find(lost->port);
-            if (found == names_.ports.end()) continue;
-            spdlog::error("port {}: its device was deleted by somebody else: restart weftd to have it again",
-                          found->second.name);
-            names_.node.warnings.push_back(fmt::format("port {} has lost its device", found->second.name));
-        }
-        if (auto* taken = std::get_if<SnapshotTaken>(&*event)) complete(std::move(*taken));
+        auto emitted = workers_->next_event();
+        if (!emitted) return;
+        handle(emitted->worker, std::move(emitted->event));
     }
+}
+
+void Daemon::handle(unsigned worker, WorkerEvent event) {
+    if (const auto* control = std::get_if<ControlReceived>(&event)) keying_->receive(*control);
+    if (const auto* report = std::get_if<PeerReport>(&event)) keying_->report(worker, *report);
+    if (const auto* moved = std::get_if<PeerMoved>(&event)) {
+        keying_->moved(*moved);
+        workers_->relay(worker, *moved);
+    }
+    if (const auto* confirmed = std::get_if<SessionConfirmed>(&event)) workers_->relay(worker, *confirmed);
+    if (const auto* station = std::get_if<StationLearned>(&event)) workers_->relay(worker, *station);
+    if (const auto* neighbor = std::get_if<NeighborLearned>(&event)) workers_->relay(worker, *neighbor);
+    if (const auto* port = std::get_if<PortLost>(&event)) lost(port->port);
+    if (auto* taken = std::get_if<SnapshotTaken>(&event)) complete(worker, std::move(*taken));
+}
+
+// Each worker that had a queue of the device says so.
+void Daemon::lost(PortId port) {
+    const auto found = names_.ports.find(port);
+    if (found == names_.ports.end()) return;
+    auto warning = fmt::format("port {} has lost its device", found->second.name);
+    auto& warnings = names_.node.warnings;
+    if (std::ranges::find(warnings, warning) != warnings.end()) return;
+    spdlog::error("port {}: its device was deleted by somebody else: restart weftd to have it again",
+                  found->second.name);
+    warnings.push_back(std::move(warning));
 }
 
 void Daemon::serve(const std::string& path) {
@@ -341,23 +376,28 @@ void Daemon::serve(const std::string& path) {
     answer("drops", &report_drops);
 }
 
-// Half of every answer is the worker's: the request waits for its snapshot.
+// Half of every answer is the workers': the request waits for their snapshots.
 void Daemon::answer(const std::string& method, nlohmann::json (*report)(const Snapshot&, const Names&)) {
     control_->add_method(method, [this, report](const nlohmann::json&, const Reply& reply) {
         const std::uint64_t request = next_request_++;
-        requests_[request] = [this, report, reply](const Snapshot& snapshot) {
+        Request& waiting = requests_[request];
+        waiting.answer = [this, report, reply](const Snapshot& snapshot) {
             reply.result(report(snapshot, current_names()));
         };
-        worker_->post([request](Worker& worker) {
+        waiting.parts.resize(workers_->count());
+        workers_->post_all([request](Worker& worker) {
             worker.emit(SnapshotTaken{request, std::make_unique<Snapshot>(worker.snapshot())});
         });
     });
 }
 
-void Daemon::complete(SnapshotTaken taken) {
+void Daemon::complete(unsigned worker, SnapshotTaken taken) {
     const auto found = requests_.find(taken.request);
     if (found == requests_.end()) return;
-    found->second(*taken.snapshot);
+    Request& request = found->second;
+    request.parts[worker] = std::move(taken.snapshot);
+    if (std::ranges::any_of(request.parts, [](const auto& part) { return part == nullptr; })) return;
+    request.answer(merge(request.parts));
     requests_.erase(found);
 }
 

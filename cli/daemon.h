@@ -1,4 +1,4 @@
-// A running node: the composition root. It owns the worker, the keys of the peers, the control socket, and
+// A running node: the composition root. It owns the workers, the keys of the peers, the control socket, and
 // the configuration that is in force; it brings the node from one configuration to the next by applying the
 // changes between them, one object at a time. Starting is the way from none, stopping the way back.
 //
@@ -11,13 +11,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/control.h"
 #include "cli/kernel_routes.h"
 #include "cli/keying.h"
 #include "cli/loop.h"
 #include "cli/report.h"
-#include "cli/worker.h"
+#include "cli/workers.h"
 #include "config/config.h"
 #include "config/diff.h"
 #include "overlay/mtu.h"
@@ -37,7 +38,7 @@ class Daemon {
 
   private:
     void tune(const config::Tuning& tuning);
-    void start(const config::Config& config);  // what cannot change later: worker, keys, sockets
+    void start(const config::Config& config);  // what cannot change later: workers, keys, sockets
 
     void change(const config::ReplaceNode& replace);
     void change(const config::ReplaceUnderlay& replace);
@@ -52,8 +53,9 @@ class Daemon {
     void change(const config::RemoveRoute& remove);
 
     void add_leg(const config::Bridge& bridge, BridgeId id);
-    std::unique_ptr<Device> open_device(const config::Port& port, std::uint16_t mtu,
-                                        const std::optional<MacAddress>& mac);
+    // A queue for each worker.
+    std::vector<std::unique_ptr<Device>> open_device(const config::Port& port, std::uint16_t mtu,
+                                                     const std::optional<MacAddress>& mac) const;
     PortId new_port(PortInfo info);
     PortId port_id(PortInfo::Kind kind, const std::string& name) const;
     BridgeId bridge_id(const std::string& name) const;
@@ -61,8 +63,10 @@ class Daemon {
 
     void serve(const std::string& path);
     void answer(const std::string& method, nlohmann::json (*report)(const Snapshot&, const Names&));
-    void complete(SnapshotTaken taken);
+    void complete(unsigned worker, SnapshotTaken taken);
+    void lost(PortId port);
     void handle_events();
+    void handle(unsigned worker, WorkerEvent event);
     Names current_names() const;
 
     Loop& loop_;
@@ -72,7 +76,7 @@ class Daemon {
     PathMtu path_;
 
     Wakeup events_waiting_;
-    std::unique_ptr<Worker> worker_;
+    std::unique_ptr<Workers> workers_;
     std::unique_ptr<Keying> keying_;
     std::unique_ptr<ControlServer> control_;
     KernelRoutes kernel_routes_;
@@ -82,9 +86,14 @@ class Daemon {
     std::uint16_t next_bridge_ = 0;
     std::uint16_t next_peer_ = 0;
 
-    // Requests that wait for the worker's part of the answer.
+    // Requests that wait for the workers' parts of the answer.
+    struct Request {
+        std::function<void(const Snapshot&)> answer;
+        std::vector<std::unique_ptr<Snapshot>> parts;  // by worker; null: still to come
+    };
+
     std::uint64_t next_request_ = 0;
-    std::map<std::uint64_t, std::function<void(const Snapshot&)>> requests_;
+    std::map<std::uint64_t, Request> requests_;
 };
 
 }  // namespace weft

@@ -1,6 +1,7 @@
 #include "cli/keying.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <stdexcept>
 #include <utility>
@@ -11,18 +12,26 @@ namespace weft {
 
 namespace {
 
+// Manual security associations are for a node with one worker. Where there are more, the first one's socket
+// gets the control datagrams, and sends them.
+constexpr unsigned only_worker = 0;
+constexpr unsigned control_worker = 0;
+
 Handshaker::WallTime wall() {
     return std::chrono::system_clock::now();
 }
 
 }  // namespace
 
-Keying::Keying(Loop& loop, Worker& worker, const config::Node& node)
-    : loop_(loop), worker_(worker), resolver_(loop), timer_(loop, [this] {
+Keying::Keying(Loop& loop, Workers& workers, const config::Node& node)
+    : loop_(loop), workers_(workers), resolver_(loop), timer_(loop, [this] {
           handshaker_->tick(loop_.now(), wall());
           carry_out();
       }) {
-    if (node.private_key) handshaker_ = std::make_unique<Handshaker>(*node.private_key, random_);
+    if (node.private_key) {
+        handshaker_ = std::make_unique<Handshaker>(*node.private_key, random_,
+                                                   HandshakerOptions{.workers = workers.count()});
+    }
     if (!node.keylog) return;
     keylog_.emplace(*node.keylog);
     spdlog::warn("keylog is on: whoever reads {} can read all traffic of this node", *node.keylog);
@@ -46,11 +55,13 @@ void Keying::add(PeerId id, const config::Peer& peer) {
 
 void Keying::add_manual(PeerId id, Known& known, const config::ManualSa& manual) {
     known.sequence = std::make_unique<SequenceStore>(manual.counter_file, manual.outbound.spi);
-    log_keys(manual.outbound, manual.inbound, known.ipv6);
-    worker_.post([id, outbound = manual.outbound.clone(), inbound = manual.inbound.clone(),
-                  first = known.sequence->first(), limit = known.sequence->limit()](Worker& worker) {
-        worker.datapath().install_manual(id, outbound, inbound, first, limit, worker.now());
-    });
+    log_keys(manual.outbound, known.ipv6);
+    log_keys(manual.inbound, known.ipv6);
+    workers_.post(only_worker,
+                  [id, outbound = manual.outbound.clone(), inbound = manual.inbound.clone(),
+                   first = known.sequence->first(), limit = known.sequence->limit()](Worker& worker) {
+                      worker.datapath().install_manual(id, outbound, inbound, first, limit, worker.now());
+                  });
 }
 
 void Keying::remove(PeerId id) {
@@ -72,7 +83,7 @@ void Keying::resolve(PeerId id, const std::string& host) {
 // Greeting a peer at once makes the first packet fast, and tells it that an old session of ours is dead.
 void Keying::located(PeerId id, const Endpoint& endpoint) {
     peers_.at(id).ipv6 = endpoint.address.is_v6();
-    worker_.post([id, endpoint](Worker& worker) { worker.datapath().set_endpoint(id, endpoint); });
+    workers_.post_all([id, endpoint](Worker& worker) { worker.datapath().set_endpoint(id, endpoint); });
     if (!peers_.at(id).encrypted || peers_.at(id).sequence) return;
     handshaker_->set_endpoint(id, endpoint);
     handshaker_->initiate(id, loop_.now(), wall());
@@ -82,16 +93,21 @@ void Keying::located(PeerId id, const Endpoint& endpoint) {
 void Keying::receive(const ControlReceived& control) {
     std::optional<Drop> drop = Drop::bad_control;
     if (handshaker_) drop = handshaker_->receive(control.datagram(), control.from, loop_.now(), wall());
-    if (drop) worker_.post([drop = *drop](Worker& worker) { worker.datapath().underlay_drops().add(drop); });
+    if (drop) {
+        workers_.post(control_worker,
+                      [drop = *drop](Worker& worker) { worker.datapath().underlay_drops().add(drop); });
+    }
     carry_out();
 }
 
-void Keying::report(const PeerReport& report) {
+void Keying::report(unsigned worker, const PeerReport& report) {
     const auto found = peers_.find(report.peer);
     if (found == peers_.end()) return;
     if (found->second.sequence) return reserve(report.peer, found->second, report.activity.packets_sent);
     if (!handshaker_) return;
-    handshaker_->report(report.peer, report.activity, loop_.now(), wall());
+    PeerActivity activity = report.activity;
+    activity.worker = worker;
+    handshaker_->report(report.peer, activity, loop_.now(), wall());
     carry_out();
 }
 
@@ -107,8 +123,9 @@ void Keying::reserve(PeerId id, Known& known, std::uint64_t used) {
         return;
     }
     known.reserve_failed = false;
-    worker_.post(
-        [id, limit = known.sequence->limit()](Worker& worker) { worker.datapath().raise_limit(id, limit); });
+    workers_.post(only_worker, [id, limit = known.sequence->limit()](Worker& worker) {
+        worker.datapath().raise_limit(id, limit);
+    });
 }
 
 void Keying::moved(const PeerMoved& moved) {
@@ -129,38 +146,62 @@ std::optional<Handshaker::Status> Keying::status(PeerId id) const {
 void Keying::carry_out() {
     if (!handshaker_) return;
     auto actions = handshaker_->take_actions();
+    Handshaker::Send* held = nullptr;
     for (Handshaker::Action& action : actions) {
-        if (auto* send = std::get_if<Handshaker::Send>(&action)) {
-            worker_.post([to = send->to, datagram = std::move(send->datagram)](Worker& worker) {
-                worker.datapath().send_control(to, datagram);
-            });
+        if (held != nullptr && !std::holds_alternative<Handshaker::Install>(action)) {
+            send(*std::exchange(held, nullptr));
+        }
+        if (auto* sent = std::get_if<Handshaker::Send>(&action)) {
+            held = sent;
         } else if (auto* installed = std::get_if<Handshaker::Install>(&action)) {
-            install(*installed);
+            install(*installed, std::exchange(held, nullptr));
         } else if (const auto* retired = std::get_if<Handshaker::Retire>(&action)) {
             spdlog::info("peer {}: session over", peers_.at(retired->peer).name);
-            worker_.post([id = retired->peer](Worker& worker) { worker.datapath().retire(id); });
+            workers_.post_all([id = retired->peer](Worker& worker) { worker.datapath().retire(id); });
         }
     }
+    if (held != nullptr) send(*held);
     arm();
 }
 
-void Keying::install(Handshaker::Install& install) {
-    Known& known = peers_.at(install.peer);
-    known.ipv6 = install.endpoint.address.is_v6();
-    log_keys(install.session.outbound, install.session.inbound, known.ipv6);
-    spdlog::info("peer {}: new keys ({}), at {}", known.name, to_string(install.session.outbound.cipher),
-                 install.endpoint.to_string());
-    worker_.post([id = install.peer, endpoint = install.endpoint,
-                  session = std::move(install.session)](Worker& worker) {
-        worker.datapath().set_endpoint(id, endpoint);
-        worker.datapath().install(id, session, worker.now());
+void Keying::send(Handshaker::Send& send) {
+    workers_.post(control_worker, [to = send.to, datagram = std::move(send.datagram)](Worker& worker) {
+        worker.datapath().send_control(to, datagram);
     });
 }
 
-void Keying::log_keys(const SaKeys& outbound, const SaKeys& inbound, bool ipv6) {
-    if (!keylog_) return;
-    keylog_->append(outbound, ipv6);
-    keylog_->append(inbound, ipv6);
+// The response to which a session belongs goes out when every worker has the keys, from the last that got
+// them: the peer may use them at once.
+void Keying::install(Handshaker::Install& install, Handshaker::Send* response) {
+    Known& known = peers_.at(install.peer);
+    known.ipv6 = install.endpoint.address.is_v6();
+    for (const Session& session : install.sessions) {
+        log_keys(session.outbound, known.ipv6);
+        for (const SaKeys& inbound : session.inbound) log_keys(inbound, known.ipv6);
+    }
+    spdlog::info("peer {}: new keys ({}), at {}", known.name,
+                 to_string(install.sessions.front().outbound.cipher), install.endpoint.to_string());
+
+    struct Rest {
+        std::atomic<unsigned> workers;
+        std::optional<Handshaker::Send> response;
+    };
+
+    const auto rest = std::make_shared<Rest>(workers_.count(), std::nullopt);
+    if (response != nullptr) rest->response = std::move(*response);
+    for (unsigned i = 0; i < workers_.count(); ++i) {
+        workers_.post(i, [id = install.peer, endpoint = install.endpoint, rest,
+                          session = std::move(install.sessions[i])](Worker& worker) {
+            worker.datapath().set_endpoint(id, endpoint);
+            worker.datapath().install(id, session, worker.now());
+            if (--rest->workers == 0 && rest->response)
+                worker.datapath().send_control(rest->response->to, rest->response->datagram);
+        });
+    }
+}
+
+void Keying::log_keys(const SaKeys& keys, bool ipv6) {
+    if (keylog_) keylog_->append(keys, ipv6);
 }
 
 void Keying::arm() {

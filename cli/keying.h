@@ -1,6 +1,6 @@
 // The control side of the peers: where they are and what keys they have. Joins the Handshaker (which knows no
 // socket and no clock), the resolver, the counter files of manual security associations and the key log to
-// the worker.
+// the workers.
 //
 // Owner: the control thread.
 #pragma once
@@ -15,7 +15,7 @@
 #include "cli/loop.h"
 #include "cli/resolver.h"
 #include "cli/sequence_store.h"
-#include "cli/worker.h"
+#include "cli/workers.h"
 #include "config/config.h"
 #include "overlay/handshake.h"
 #include "overlay/random.h"
@@ -24,16 +24,16 @@ namespace weft {
 
 class Keying {
   public:
-    Keying(Loop& loop, Worker& worker, const config::Node& node);
+    Keying(Loop& loop, Workers& workers, const config::Node& node);
 
     // The peer exists in the datapath; `id` and its configuration stay until remove(). Throws if a counter
     // file is unusable.
     void add(PeerId id, const config::Peer& peer);
     void remove(PeerId id);
 
-    // What the worker reports.
+    // What a worker reports.
     void receive(const ControlReceived& control);
-    void report(const PeerReport& report);
+    void report(unsigned worker, const PeerReport& report);
     void moved(const PeerMoved& moved);
 
     [[nodiscard]] std::optional<Handshaker::Status> status(PeerId id) const;
@@ -55,12 +55,13 @@ class Keying {
     void add_manual(PeerId id, Known& known, const config::ManualSa& manual);
     void reserve(PeerId id, Known& known, std::uint64_t used);
     void carry_out();
-    void install(Handshaker::Install& install);
-    void log_keys(const SaKeys& outbound, const SaKeys& inbound, bool ipv6);
+    void send(Handshaker::Send& send);
+    void install(Handshaker::Install& install, Handshaker::Send* response);
+    void log_keys(const SaKeys& keys, bool ipv6);
     void arm();
 
     Loop& loop_;
-    Worker& worker_;
+    Workers& workers_;
     SystemRandom random_;
     std::unique_ptr<Handshaker> handshaker_;  // there if the node has an identity
     Resolver resolver_;

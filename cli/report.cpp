@@ -105,6 +105,18 @@ std::string_view to_string(Route::Origin origin) {
     return "unknown";
 }
 
+json per_worker(const std::vector<TrafficCounters>& workers) {
+    auto list = json::array();
+    for (const auto& traffic : workers) {
+        list.push_back({{"worker", list.size()},
+                        {"rx_packets", traffic.rx_packets},
+                        {"rx_bytes", traffic.rx_bytes},
+                        {"tx_packets", traffic.tx_packets},
+                        {"tx_bytes", traffic.tx_bytes}});
+    }
+    return list;
+}
+
 bool is_up(const PeerSnapshot& peer, const PeerInfo* info) {
     if (info != nullptr && info->protection == PeerInfo::Protection::none) return peer.last_heard.has_value();
     return peer.session_age.has_value() || peer.cipher.has_value();
@@ -182,6 +194,7 @@ json report_status(const Snapshot& snapshot, const Names& names) {
         {"pid", node.pid},
         {"uptime_s", seconds(node.uptime)},
         {"workers", node.workers},
+        {"per_worker", per_worker(snapshot.workers)},
         {"public_key", value_of(node.public_key)},
         {"underlay",
          {{"esp", node.esp.to_string()}, {"vxlan", value_of(node.vxlan)}, {"device", value_of(node.device)}}},
@@ -284,6 +297,7 @@ json report_peers(const Snapshot& snapshot, const Names& names) {
         const auto* port = port_of(snapshot, peer.port);
         put_traffic(object, port != nullptr ? port->traffic : TrafficCounters{},
                     port != nullptr ? port->drops.total() : 0);
+        object["per_worker"] = per_worker(peer.workers);
         list.push_back(std::move(object));
     }
     return {{"peers", std::move(list)}};

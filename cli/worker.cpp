@@ -16,6 +16,7 @@ constexpr Duration down_retry_interval = 1s;
 constexpr std::size_t command_ring = 1024;
 constexpr std::size_t event_ring = 1024;
 constexpr std::size_t control_event_ring = 64;
+constexpr std::size_t learned_event_ring = 512;
 
 }  // namespace
 
@@ -25,7 +26,8 @@ Worker::Worker(std::size_t pool_packets, std::function<void()> event_waiting)
       event_waiting_(std::move(event_waiting)),
       commands_(command_ring),
       events_(event_ring),
-      control_events_(control_event_ring) {
+      control_events_(control_event_ring),
+      learned_events_(learned_event_ring) {
     batch_.reserve(Datapath::max_batch);
     std::latch ready{1};
     std::exception_ptr failure;
@@ -86,7 +88,10 @@ void Worker::obey() {
 }
 
 bool Worker::emit(WorkerEvent event) noexcept {
-    auto& ring = std::holds_alternative<ControlReceived>(event) ? control_events_ : events_;
+    const bool is_control = std::holds_alternative<ControlReceived>(event);
+    const bool is_learned =
+        std::holds_alternative<StationLearned>(event) || std::holds_alternative<NeighborLearned>(event);
+    auto& ring = is_control ? control_events_ : is_learned ? learned_events_ : events_;
     const bool pushed = ring.push(event);
     event_waiting_();
     return pushed;
@@ -94,7 +99,8 @@ bool Worker::emit(WorkerEvent event) noexcept {
 
 std::optional<WorkerEvent> Worker::next_event() {
     if (auto event = events_.pop()) return event;
-    return control_events_.pop();
+    if (auto event = control_events_.pop()) return event;
+    return learned_events_.pop();
 }
 
 void Worker::attach(PortId port, std::unique_ptr<Device> device) {

@@ -1,11 +1,12 @@
-// A worker: a thread with one event loop, one complete Datapath, the devices and the underlay sockets that
-// belong to it. A packet is read, decided, sealed and written here without ever meeting another thread.
+// A worker, one of perhaps several (workers.h): a thread with one event loop, one complete Datapath, the
+// devices and the underlay sockets that belong to it. A packet is read, decided, sealed and written here
+// without ever meeting another thread.
 //
 //   control thread  --- commands --->  worker      post(); executed between batches, in order
 //   control thread  <--  events  ----  worker      next_event(), after `event_waiting` was called
 //
 // Both directions are bounded rings. A command waits for room; an event that finds none is lost (handshakes
-// and reports repeat themselves, and a lost port is asked for again).
+// and reports repeat themselves, a lost port is asked for again, and what was learned is learned again).
 //
 // Reads are bounded: one batch, in packets and in bytes, for each readiness of a descriptor, then the others
 // get their turn; what the batch caused is written out before the next one is read.
@@ -36,8 +37,8 @@ struct SnapshotTaken {
     std::unique_ptr<Snapshot> snapshot;
 };
 
-using WorkerEvent =
-    std::variant<std::monostate, ControlReceived, PeerReport, PeerMoved, PortLost, SnapshotTaken>;
+using WorkerEvent = std::variant<std::monostate, ControlReceived, PeerReport, PeerMoved, SessionConfirmed,
+                                 StationLearned, NeighborLearned, PortLost, SnapshotTaken>;
 
 // Of [offload].
 struct OffloadSwitches {
@@ -99,8 +100,9 @@ class Worker {
     std::function<void()> event_waiting_;
     Ring<Command> commands_;
     Ring<WorkerEvent> events_;
-    Ring<WorkerEvent>
-        control_events_;  // ControlReceived, which anybody can cause: a flood displaces nothing else
+    // What anybody can cause has rings of its own: a flood displaces nothing else.
+    Ring<WorkerEvent> control_events_;  // ControlReceived
+    Ring<WorkerEvent> learned_events_;  // StationLearned, NeighborLearned
     std::atomic<bool> stopping_ = false;
 
     // Made and destroyed on the worker's thread.

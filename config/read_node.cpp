@@ -19,14 +19,15 @@ constexpr std::uint16_t min_v6_mtu = 1280;  // RFC 8200 section 5
 unsigned read_workers(const Section& section) {
     const auto number = section.integer("workers");
     const auto text = section.text("workers");
+    const auto cure = fmt::format("write a number from 1 to {}, or \"auto\"", Node::max_workers);
     if (text && *text != "auto") {
-        section.problem("workers", fmt::format("'workers' is {}", quoted(*text)), "write workers = 1");
-    } else if (number && *number < 1) {
-        section.problem("workers", fmt::format("'workers' is {}", *number), "write workers = 1");
-    } else if (text || (number && *number > 1)) {
-        section.problem("workers", "this version runs one worker", "write workers = 1");
+        section.problem("workers", fmt::format("'workers' is {}", quoted(*text)), cure);
+    } else if (number && (*number < 1 || *number > Node::max_workers)) {
+        section.problem("workers", fmt::format("'workers' is {}", *number), cure);
+    } else if (number) {
+        return static_cast<unsigned>(*number);
     }
-    return 1;
+    return text ? Node::automatic : 1;
 }
 
 std::string read_control(const Section& section, const std::string& name) {

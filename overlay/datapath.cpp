@@ -54,6 +54,7 @@ void Datapath::bridge_frame(Topology::BridgeSlot& slot, PortId in, Packet frame)
     if (!what) return count(in, what.error());
 
     const Verdict verdict = slot.bridge.forward(what->flow, in, now_);
+    if (verdict.learned) announce(StationLearned{slot.id, what->flow.vlan, what->flow.source_mac, in});
     switch (verdict.action) {
         case Verdict::Action::drop:
             return count(in, verdict.reason);
@@ -138,6 +139,7 @@ void Datapath::frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Pa
     leg.traffic.rx_packets += 1;
     leg.traffic.rx_bytes += frame.size();
     const auto received = leg.gateway->receive(frame, what, now_, leg_frames_);
+    if (const auto news = leg.gateway->take_news()) announce(NeighborLearned{leg.id, *news});
     switch (received.action) {
         case Gateway::Received::Action::drop:
             leg.drops.add(received.reason);
@@ -308,12 +310,12 @@ void Datapath::from_esp(const ReceivedTrain& train, std::span<const std::uint8_t
     const Spi spi{Esp::spi_of(datagram)};
     if (spi == Spi{0}) return from_control(train, datagram);  // the non-ESP marker (RFC 3948 section 2.2)
 
-    const auto [peer, session] = topology_.peers().find(spi);
+    const auto [peer, session, sa] = topology_.peers().find(spi);
     if (peer == nullptr || !session->alive(now_)) return underlay_drops_.add(Drop::unknown_spi);
     Port& tunnel = topology_.port(peer->port);
     Packet packet = pool_.take();
     if (!packet) return tunnel.drops.add(Drop::no_buffer);
-    const auto opened = open(session->inbound, datagram, packet);
+    const auto opened = open(*sa, datagram, packet);
     if (!opened) return tunnel.drops.add(opened.error());
     const bool is_dummy =
         opened->next_header == ip_protocol::none;  // a keepalive: all it had to say was heard
@@ -377,6 +379,7 @@ void Datapath::heard_from(Peer& peer, PeerSession& session, const Endpoint& from
     peer.liveness.heard(now_, data);
     peer.heard = true;
     const bool promoted = &session == peer.next.get();
+    if (promoted) emit(SessionConfirmed{peer.id, session.id});
     if (promoted) topology_.peers().promote_next(peer);
     if (newest && &session == peer.current.get() && peer.endpoint != from) {
         peer.endpoint = from;
@@ -436,8 +439,9 @@ void Datapath::install(PeerId id, const Session& session, Instant now) {
     auto keys = std::make_unique<PeerSession>(PeerSession{.id = session.id,
                                                           .cipher = session.outbound.cipher,
                                                           .outbound = OutboundSa{session.outbound},
-                                                          .inbound = InboundSa{session.inbound},
+                                                          .inbound = {},
                                                           .established = session.established});
+    for (const SaKeys& inbound : session.inbound) keys->inbound.emplace_back(inbound);
     topology_.peers().install(*peer, std::move(keys), session.initiator);
     peer->liveness.heard(now, false);
     if (!session.initiator) return;
@@ -454,9 +458,10 @@ void Datapath::install_manual(PeerId id, const SaKeys& outbound, const SaKeys& i
     auto keys =
         std::make_unique<PeerSession>(PeerSession{.cipher = outbound.cipher,
                                                   .outbound = OutboundSa{outbound, first_sequence, limit},
-                                                  .inbound = InboundSa{inbound},
+                                                  .inbound = {},
                                                   .established = now,
                                                   .manual = true});
+    keys->inbound.emplace_back(inbound);
     topology_.peers().install(*peer, std::move(keys), true);
 }
 
@@ -474,6 +479,33 @@ void Datapath::retire(PeerId id) noexcept {
 
 void Datapath::set_endpoint(PeerId id, const Endpoint& endpoint) {
     if (Peer* peer = topology_.peers().find(id)) topology_.peers().set_endpoint(*peer, endpoint);
+}
+
+// ---- From other workers --------------------------------------------------------------------------
+
+void Datapath::tell(const PeerMoved& moved, Instant) {
+    set_endpoint(moved.peer, moved.endpoint);
+}
+
+void Datapath::tell(const SessionConfirmed& confirmed, Instant now) noexcept {
+    now_ = now;
+    Peer* peer = topology_.peers().find(confirmed.peer);
+    if (peer == nullptr || !peer->next || peer->next->id != confirmed.session) return;
+    topology_.peers().promote_next(*peer);
+    send_parked(*peer);
+}
+
+void Datapath::tell(const StationLearned& learned, Instant now) noexcept {
+    if (Topology::BridgeSlot* slot = topology_.find_bridge(learned.bridge))
+        slot->bridge.learn(learned.vlan, learned.mac, learned.port, now);
+}
+
+void Datapath::tell(const NeighborLearned& learned, Instant now) noexcept {
+    now_ = now;
+    Port& leg = topology_.port(learned.leg);
+    if (leg.kind != Port::Kind::leg) return;
+    leg.gateway->learn(learned.news, now, leg_frames_);
+    frames_from_leg(leg, leg_frames_);
 }
 
 void Datapath::remove_port(PortId id) noexcept {
@@ -506,6 +538,11 @@ void Datapath::report(Peer& peer) noexcept {
     activity.silent = peer.liveness.silent(now_);
     if (peer.current) activity.packets_sent = peer.current->outbound.next_sequence() - 1;
     emit(PeerReport{peer.id, activity});
+}
+
+// Never takes the room of an event that somebody waits for.
+void Datapath::announce(const Event& learned) noexcept {
+    if (announces_ && events_.size() < max_events / 2 && announcements_.take(now_)) emit(learned);
 }
 
 bool Datapath::emit(const Event& event) noexcept {

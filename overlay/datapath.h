@@ -27,6 +27,7 @@
 #include "vswitch/drop.h"
 #include "vswitch/flow.h"
 #include "vswitch/packet.h"
+#include "vswitch/token_bucket.h"
 
 namespace weft {
 
@@ -51,7 +52,26 @@ struct PeerMoved {  // the newest authenticated packet came from another endpoin
     Endpoint endpoint;
 };
 
-using Event = std::variant<ControlReceived, PeerReport, PeerMoved>;
+struct SessionConfirmed {  // the peer seals with it: so may we
+    PeerId peer;
+    std::uint32_t session = 0;  // its id
+};
+
+// What a worker has learned from a packet that no other worker sees. Emitted only if there are others.
+struct StationLearned {  // new, moved, or still there
+    BridgeId bridge;
+    VlanId vlan;
+    MacAddress mac;
+    PortId port;
+};
+
+struct NeighborLearned {  // an answer to any worker's question
+    PortId leg;
+    Gateway::News news;
+};
+
+using Event =
+    std::variant<ControlReceived, PeerReport, PeerMoved, SessionConfirmed, StationLearned, NeighborLearned>;
 
 class Datapath {
   public:
@@ -72,6 +92,15 @@ class Datapath {
     void retire(PeerId peer) noexcept;
     void set_endpoint(PeerId peer, const Endpoint& endpoint);
     void remove_port(PortId port) noexcept;  // with what waits in its outbox
+
+    // With other workers beside this one, what it learns is announced to them, and what they announce is told
+    // here.
+    void announce_learned() noexcept { announces_ = true; }
+
+    void tell(const PeerMoved& moved, Instant now);
+    void tell(const SessionConfirmed& confirmed, Instant now) noexcept;
+    void tell(const StationLearned& learned, Instant now) noexcept;
+    void tell(const NeighborLearned& learned, Instant now) noexcept;
 
     // The three doors. The packets of from_port() are consumed; more datagrams than max_received are
     // welcome, but take as many packets from the pool before the first one is delivered.
@@ -156,6 +185,7 @@ class Datapath {
 
     void report(Peer& peer) noexcept;
     bool emit(const Event& event) noexcept;
+    void announce(const Event& learned) noexcept;
 
     PacketPool& pool_;
     Topology topology_;
@@ -166,6 +196,11 @@ class Datapath {
     Outbox underlay_outbox_;
     std::vector<Event> events_;
     DropCounters underlay_drops_;
+
+    // Strangers can cause announcements: the rate is what honest stations of a large bridge need.
+    static constexpr std::uint32_t announcements_per_second = 5000;
+    bool announces_ = false;
+    TokenBucket announcements_{announcements_per_second, announcements_per_second};
 
     // Scratch, empty between packets; here so that their capacity is kept.
     std::vector<Opened> opened_;

@@ -4,10 +4,11 @@
 // keys explained in session_keys.h.
 //
 //   initiator                                             responder
-//   1. initiation: timestamp, ciphers, inbound SPI  --->  2. known key? newer timestamp than ever from it?
-//   4. Install: sends with it at once               <---  3. response: cipher, inbound SPI; Install: sends
-//   with it
-//                                                            once it has heard from it
+//   1. initiation: timestamp, ciphers,              --->  2. known key? newer timestamp than ever from it?
+//      workers, inbound SPIs
+//   4. Install: sends with it at once               <---  3. response: cipher, workers, inbound SPIs;
+//                                                            Install: sends with it once it has heard
+//                                                            from it
 //
 // Lost messages. An initiation is repeated after 1 s, 2 s, then every 4 s, all +-20 %, each time with a new
 // ephemeral key, timestamp, index and SPI, for 90 s; then Retire. The next report that data waits starts
@@ -34,6 +35,9 @@
 // between equals ChaCha20-Poly1305, which every machine does well, then the initiator's order. A machine
 // without AES instructions thus never does AES because its peer prefers it.
 //
+// Workers. A session has SAs for every worker of both nodes (worker_pairing.h). Reports come from each worker
+// by itself: a worker that hears no answer is contradicted by any other one that has heard the peer since.
+//
 // Limits. One initiation in 20 ms is accepted from a peer. Work per event is logarithmic in the number of
 // peers that have a session or a handshake; a peer without either costs nothing.
 #pragma once
@@ -56,11 +60,11 @@
 
 namespace weft {
 
-// One agreed session: a pair of SAs, made together, replaced together.
+// One agreed session, as one worker has it: SAs made together, replaced together.
 struct Session {
     std::uint32_t id = 0;  // local; told apart from the peer's other sessions
     SaKeys outbound;
-    SaKeys inbound;
+    std::vector<SaKeys> inbound;  // from as many of the peer's workers as send to this one; perhaps none
     bool initiator = false;  // the initiator sends with it at once; the responder once it has heard from it
     Instant established;
 };
@@ -72,11 +76,13 @@ struct PeerActivity {
     bool heard = false;           // something authentic was received since the last report
     bool silent = false;          // data was sent, and nothing authentic came back for too long (liveness.h)
     std::uint64_t packets_sent = 0;  // with the current outbound SA
+    unsigned worker = 0;             // that tells it
 };
 
 struct HandshakerOptions {
     // The preferred one first; one to eight.
     std::vector<Cipher> ciphers = ranked_by_speed();
+    unsigned workers = 1;  // of this node, 1 to max_workers
 
     static std::vector<Cipher> ranked_by_speed() {
         const auto ranked = preferred_ciphers();
@@ -100,8 +106,8 @@ class Handshaker {
 
     struct Install {
         PeerId peer;
-        Session session;
-        Endpoint endpoint;  // where the peer's message came from
+        std::vector<Session> sessions;  // one for each worker of this node, in their order
+        Endpoint endpoint;              // where the peer's message came from
     };
 
     struct Retire {  // the peer is gone, or given up

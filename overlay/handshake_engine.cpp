@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "overlay/session_keys.h"
+
 namespace weft {
 
 using Timing = HandshakeTiming;
@@ -19,6 +21,8 @@ Handshaker::Engine::Engine(const PrivateKey& identity, Random& random, Handshake
         throw std::runtime_error(
             "starting handshakes: the list of ciphers has to name between one and eight");
     }
+    if (options_.workers == 0 || options_.workers > max_workers)
+        throw std::runtime_error("starting handshakes: a node has between 1 and 16 workers");
     // Whatever OpenSSL lacks is to be found missing now, not when a datagram arrives.
     (void)Aead{Cipher::chacha20_poly1305, Secret<32>{}.bytes(), Aead::Direction::seal};
 }
@@ -84,6 +88,7 @@ void Handshaker::Engine::report(PeerId id, const PeerActivity& activity, Instant
         end_effort(*peer);
         schedule(*peer);
     }
+    if (activity.heard) peer->last_heard = Heard{now, activity.worker};
     if (wants_session(*peer, activity, now)) initiate(id, now, wall);
     if (peer->session && activity.sent) peer->session->sent = true;
 }
@@ -94,7 +99,16 @@ bool Handshaker::Engine::wants_session(const HandshakePeer& peer, const PeerActi
     if (activity.session_wanted) return !peer.session->initiator || age >= Timing::report_lag;
     if (activity.sent && now >= peer.session->rekey_from) return true;
     if (activity.packets_sent >= Timing::rekey_packets && age >= Timing::report_lag) return true;
-    return activity.silent && peer.session->sent && age >= Timing::longest_retry;
+    const auto& heard = peer.last_heard;
+    const bool contradicted =
+        heard && heard->worker != activity.worker && now - heard->at < Timing::heard_for;
+    return activity.silent && !contradicted && peer.session->sent && age >= Timing::longest_retry;
+}
+
+// Of the own worker n % workers is the n-th: the first is a multiple.
+InboundSpis Handshaker::Engine::take_spis() {
+    const unsigned workers = options_.workers;
+    return {workers, (spis_.take(*random_) + workers - 1) / workers * workers};
 }
 
 void Handshaker::Engine::tick(Instant now, WallTime wall) {
@@ -127,11 +141,11 @@ void Handshaker::Engine::start_effort(HandshakePeer& peer, Instant now, WallTime
 void Handshaker::Engine::send_attempt(HandshakePeer& peer, Instant now, WallTime wall) {
     auto& effort = peer.current_effort();
     drop_attempt(peer);
-    const InitiationPayload payload{next_timestamp(wall), options_.ciphers, spis_.take(*random_)};
+    const InitiationPayload payload{next_timestamp(wall), options_.ciphers, take_spis()};
     const auto bytes = payload.serialize();
     const auto index = indices_.take(*random_);
     auto builder = ControlBuilder::initiation(index, noise_message_1_overhead + bytes.size());
-    effort.attempt.emplace(Attempt{index, payload.spi,
+    effort.attempt.emplace(Attempt{index, payload.inbound.first,
                                    NoiseInitiator{handshake_pattern, handshake_prologue(builder.header()),
                                                   identity_, peer.remote, ephemeral()}});
     by_index_.emplace(index, &peer);
@@ -161,7 +175,7 @@ void Handshaker::Engine::drop_attempt(HandshakePeer& peer) {
     if (!attempt) return;
     by_index_.erase(attempt->index);
     indices_.release(attempt->index);
-    spis_.release(attempt->spi);
+    spis_.release(attempt->first_spi);
     attempt.reset();
 }
 
@@ -171,26 +185,42 @@ void Handshaker::Engine::end_effort(HandshakePeer& peer) {
     peer.effort.reset();
 }
 
-void Handshaker::Engine::install(HandshakePeer& peer, SaKeys outbound, SaKeys inbound, bool initiator,
-                                 Instant now) {
+void Handshaker::Engine::install(HandshakePeer& peer, const Agreed& agreed, Instant now) {
     auto& spis = peer.inbound_spis;
     spis_.release(spis.back());
     std::ranges::move_backward(spis.begin(), spis.end() - 1, spis.end());
-    spis.front() = inbound.spi;
-    peer.session = LatestSession{
-        .established = now,
-        .rekey_from = now + (initiator ? Timing::rekey_initiator_after + random_part(Timing::rekey_jitter)
-                                       : Timing::rekey_responder_after),
-        .initiator = initiator};
+    spis.front() = agreed.own.first;
+    peer.session = LatestSession{.established = now,
+                                 .rekey_from = now + (agreed.initiator ? Timing::rekey_initiator_after +
+                                                                             random_part(Timing::rekey_jitter)
+                                                                       : Timing::rekey_responder_after),
+                                 .initiator = agreed.initiator};
     peer.status.last_handshake = now;
     ++peer.status.completed;
-    actions_.emplace_back(Install{peer.id,
-                                  Session{.id = next_session_id_++,
-                                          .outbound = std::move(outbound),
-                                          .inbound = std::move(inbound),
-                                          .initiator = initiator,
-                                          .established = now},
-                                  peer.known_endpoint()});
+    actions_.emplace_back(Install{peer.id, make_sessions(peer, agreed, now), peer.known_endpoint()});
+}
+
+// To each worker its share of the SAs.
+std::vector<Session> Handshaker::Engine::make_sessions(const HandshakePeer& peer, const Agreed& agreed,
+                                                       Instant now) {
+    const WorkerPairing pairing{agreed.own.workers, agreed.peer.workers,
+                                pairing_rotation(identity_.public_key(), peer.remote.static_key)};
+    const auto id = next_session_id_++;
+    std::vector<Session> sessions(pairing.own());
+    for (unsigned worker = 0; worker < pairing.own(); ++worker) {
+        auto& session = sessions[worker];
+        session.id = id;
+        session.initiator = agreed.initiator;
+        session.established = now;
+        session.outbound =
+            derive_sa_keys(agreed.outbound, agreed.peer.first + pairing.sealed_by_own(worker), agreed.cipher);
+    }
+    for (unsigned worker = 0; worker < pairing.peer(); ++worker) {
+        const auto n = pairing.sealed_by_peer(worker);
+        sessions[pairing.opened_by_own(n)].inbound.push_back(
+            derive_sa_keys(agreed.inbound, agreed.own.first + n, agreed.cipher));
+    }
+    return sessions;
 }
 
 void Handshaker::Engine::retire(HandshakePeer& peer) {

@@ -17,11 +17,16 @@
 #include "overlay/handshake_message.h"
 #include "overlay/handshake_peer.h"
 #include "overlay/unique_numbers.h"
+#include "overlay/worker_pairing.h"
 
 namespace weft {
 
 // Without a pre-shared key, one of zeros.
 inline constexpr auto handshake_pattern = NoisePattern::ik_psk2;
+
+// A node's inbound SPIs of one handshake lie in one such block, aligned to its size: max_workers of them,
+// from the first multiple of the number of workers on.
+inline constexpr std::uint32_t spi_block = 2 * max_workers;
 
 // Public keys are as good as random, and only the operator's are ever inserted.
 struct PublicKeyHash {
@@ -74,7 +79,20 @@ class Handshaker::Engine {
     void end_effort(HandshakePeer& peer);
     void on_deadline(HandshakePeer& peer, Instant now, WallTime wall);
 
-    void install(HandshakePeer& peer, SaKeys outbound, SaKeys inbound, bool initiator, Instant now);
+    // What a handshake has agreed upon, as this side sees it.
+    struct Agreed {
+        const Secret<32>& outbound;  // transport keys
+        const Secret<32>& inbound;
+        Cipher cipher;
+        InboundSpis own;
+        InboundSpis peer;
+        bool initiator;
+    };
+
+    InboundSpis take_spis();
+    void install(HandshakePeer& peer, const Agreed& agreed, Instant now);
+    [[nodiscard]] std::vector<Session> make_sessions(const HandshakePeer& peer, const Agreed& agreed,
+                                                     Instant now);
     void retire(HandshakePeer& peer);
     [[nodiscard]] static bool wants_session(const HandshakePeer& peer, const PeerActivity& activity,
                                             Instant now);
@@ -99,7 +117,7 @@ class Handshaker::Engine {
     std::unordered_map<std::uint32_t, HandshakePeer*> by_index_;
     std::set<std::pair<Instant, PeerId>> deadlines_;
     UniqueNumbers indices_{1};
-    UniqueNumbers spis_{min_spi};
+    UniqueNumbers spis_{min_spi, spi_block};
     std::uint32_t next_session_id_ = 1;
     WallTime last_timestamp_;
     std::vector<Action> actions_;

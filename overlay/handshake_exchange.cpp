@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "overlay/handshake_engine.h"
-#include "overlay/session_keys.h"
 
 namespace weft {
 
@@ -61,17 +60,23 @@ std::optional<Handshaker::Engine::Accepted> Handshaker::Engine::accept(NoiseResp
 void Handshaker::Engine::answer(const Accepted& accepted, NoiseResponder& noise, std::uint32_t receiver,
                                 Instant now) {
     auto& peer = *accepted.peer;
-    const ResponsePayload payload{accepted.cipher, spis_.take(*random_)};
+    const ResponsePayload payload{accepted.cipher, take_spis()};
     const auto noise_size = noise_message_2_overhead + ResponsePayload::size;
     auto builder = ControlBuilder::response(random_number(*random_), receiver, noise_size);
     if (!noise.write_message(ephemeral(), payload.serialize(), builder.noise())) {
-        spis_.release(payload.spi);
+        spis_.release(payload.inbound.first);
         return;
     }
     actions_.emplace_back(Send{peer.id, peer.known_endpoint(), std::move(builder).finish(peer.mac1)});
     const auto keys = noise.split();
-    install(peer, derive_sa_keys(keys.responder_to_initiator, accepted.payload.spi, accepted.cipher),
-            derive_sa_keys(keys.initiator_to_responder, payload.spi, accepted.cipher), false, now);
+    install(peer,
+            {.outbound = keys.responder_to_initiator,
+             .inbound = keys.initiator_to_responder,
+             .cipher = accepted.cipher,
+             .own = payload.inbound,
+             .peer = accepted.payload.inbound,
+             .initiator = false},
+            now);
     if (peer.effort) give_way(peer, now);
     schedule(peer);
 }
@@ -89,11 +94,17 @@ std::optional<Drop> Handshaker::Engine::on_response(const ControlFrame& frame, c
     if (!payload || !offers(payload->cipher)) return Drop::handshake_failed;
 
     const auto keys = attempt.noise.split();
-    const auto own_spi = std::exchange(attempt.spi, 0);
+    const auto first_spi = std::exchange(attempt.first_spi, 0);
     end_effort(peer);
     peer.endpoint = from;
-    install(peer, derive_sa_keys(keys.initiator_to_responder, payload->spi, payload->cipher),
-            derive_sa_keys(keys.responder_to_initiator, own_spi, payload->cipher), true, now);
+    install(peer,
+            {.outbound = keys.initiator_to_responder,
+             .inbound = keys.responder_to_initiator,
+             .cipher = payload->cipher,
+             .own = {options_.workers, first_spi},
+             .peer = payload->inbound,
+             .initiator = true},
+            now);
     schedule(peer);
     return std::nullopt;
 }

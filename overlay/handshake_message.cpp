@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "crypto/noise.h"
+#include "overlay/worker_pairing.h"
 #include "vswitch/wire.h"
 
 namespace weft {
@@ -33,7 +34,7 @@ struct ResponseHeader {
 static_assert(sizeof(InitiationHeader) == 12 && sizeof(ResponseHeader) == 16);
 
 constexpr std::size_t initiation_payload_size(std::size_t ciphers) {
-    return 12 + 1 + ciphers + 1 + 4;
+    return 12 + 1 + ciphers + InboundSpis::size;
 }
 
 // What a Noise message of each type can measure.
@@ -175,6 +176,20 @@ Timestamp Timestamp::at(std::chrono::system_clock::time_point wall) noexcept {
     return stamp;
 }
 
+// The last of the SPIs is still one: they do not wrap around.
+std::optional<InboundSpis> InboundSpis::parse(std::span<const std::uint8_t, size> bytes) noexcept {
+    const InboundSpis spis{bytes[0], load32(bytes.last<4>())};
+    if (spis.workers == 0 || spis.workers > max_workers) return std::nullopt;
+    if (spis.first < min_spi || spis.first > UINT32_MAX - (max_workers - 1)) return std::nullopt;
+    if (spis.first % spis.workers != 0) return std::nullopt;
+    return spis;
+}
+
+void InboundSpis::write(std::span<std::uint8_t, size> bytes) const noexcept {
+    bytes[0] = static_cast<std::uint8_t>(workers);
+    store32(bytes.last<4>(), first);
+}
+
 std::optional<InitiationPayload> InitiationPayload::parse(ByteView bytes) {
     InitiationPayload payload;
     if (bytes.size() < initiation_payload_size(1)) return std::nullopt;
@@ -186,9 +201,9 @@ std::optional<InitiationPayload> InitiationPayload::parse(ByteView bytes) {
     for (const auto value : bytes.subspan(13, count)) {
         if (const auto cipher = known_cipher(value)) payload.ciphers.push_back(*cipher);
     }
-    const auto spis = bytes.subspan(13 + count);
-    payload.spi = load32(spis.subspan(1));
-    if (spis[0] != 1 || payload.spi < min_spi) return std::nullopt;
+    const auto inbound = InboundSpis::parse(bytes.last<InboundSpis::size>());
+    if (!inbound) return std::nullopt;
+    payload.inbound = *inbound;
     return payload;
 }
 
@@ -196,22 +211,21 @@ std::vector<std::uint8_t> InitiationPayload::serialize() const {
     std::vector<std::uint8_t> bytes{timestamp.bytes.begin(), timestamp.bytes.end()};
     bytes.push_back(static_cast<std::uint8_t>(ciphers.size()));
     for (const auto cipher : ciphers) bytes.push_back(static_cast<std::uint8_t>(cipher));
-    bytes.push_back(1);
-    bytes.resize(bytes.size() + 4);
-    store32(std::span{bytes}.last(4), spi);
+    bytes.resize(bytes.size() + InboundSpis::size);
+    inbound.write(std::span{bytes}.last<InboundSpis::size>());
     return bytes;
 }
 
 std::optional<ResponsePayload> ResponsePayload::parse(std::span<const std::uint8_t, size> bytes) noexcept {
     const auto cipher = known_cipher(bytes[0]);
-    const auto spi = load32(bytes.subspan<2, 4>());
-    if (!cipher || bytes[1] != 1 || spi < min_spi) return std::nullopt;
-    return ResponsePayload{*cipher, spi};
+    const auto inbound = InboundSpis::parse(bytes.last<InboundSpis::size>());
+    if (!cipher || !inbound) return std::nullopt;
+    return ResponsePayload{*cipher, *inbound};
 }
 
 std::array<std::uint8_t, ResponsePayload::size> ResponsePayload::serialize() const noexcept {
-    std::array<std::uint8_t, size> bytes{static_cast<std::uint8_t>(cipher), 1};
-    store32(std::span{bytes}.last(4), spi);
+    std::array<std::uint8_t, size> bytes{static_cast<std::uint8_t>(cipher)};
+    inbound.write(std::span{bytes}.last<InboundSpis::size>());
     return bytes;
 }
 

@@ -34,15 +34,17 @@
 //   +--------------------------------------------+     +--------------------------------------------+
 //   | timestamp (12): TAI64N                     |     | cipher (1): the chosen one                 |
 //   +--------------------------------------------+     +--------------------------------------------+
-//   | number of ciphers (1): 1..8                |     | number of SPIs (1): 1                      |
+//   | number of ciphers (1): 1..8                |     | responder's workers (1): 1..16             |
 //   +--------------------------------------------+     +--------------------------------------------+
-//   | ciphers (1 each), the preferred one first  |     | responder's inbound SPI (4)                |
+//   | ciphers (1 each), the preferred one first  |     | responder's first inbound SPI (4)          |
 //   +--------------------------------------------+     +--------------------------------------------+
-//   | number of SPIs (1): 1                      |
-//   +--------------------------------------------+     SPIs go by worker pair, of which there is one in
-//   version 1. | initiator's inbound SPI (4)                |     Values of `cipher` that are unknown are
-//   passed over.
+//   | initiator's workers (1): 1..16             |
+//   +--------------------------------------------+     Values of `cipher` that are unknown are passed over.
+//   | initiator's first inbound SPI (4)          |
 //   +--------------------------------------------+
+//
+// The first inbound SPI is a multiple of the number of workers beside it. It and the 15 that follow are the
+// sender's; which of them are used is told by worker_pairing.h.
 //
 // The Noise prologue is "weft v1 handshake" and the first 12 bytes of the initiation: what is in the clear
 // there is bound to the session, so a stripped extension or a changed version ends the handshake.
@@ -118,20 +120,31 @@ struct Timestamp {
     friend auto operator<=>(const Timestamp&, const Timestamp&) noexcept = default;
 };
 
+// Where the sender of a message wants to be sent to.
+struct InboundSpis {
+    static constexpr std::size_t size = 1 + 4;
+
+    unsigned workers = 1;
+    std::uint32_t first = 0;
+
+    static std::optional<InboundSpis> parse(std::span<const std::uint8_t, size> bytes) noexcept;
+    void write(std::span<std::uint8_t, size> bytes) const noexcept;
+};
+
 struct InitiationPayload {
     Timestamp timestamp;
     std::vector<Cipher> ciphers;  // known ones only
-    std::uint32_t spi = 0;
+    InboundSpis inbound;
 
     static std::optional<InitiationPayload> parse(ByteView bytes);
     [[nodiscard]] std::vector<std::uint8_t> serialize() const;
 };
 
 struct ResponsePayload {
-    static constexpr std::size_t size = 1 + 1 + 4;
+    static constexpr std::size_t size = 1 + InboundSpis::size;
 
     Cipher cipher = Cipher::aes_128_gcm;
-    std::uint32_t spi = 0;
+    InboundSpis inbound;
 
     static std::optional<ResponsePayload> parse(std::span<const std::uint8_t, size> bytes) noexcept;
     [[nodiscard]] std::array<std::uint8_t, size> serialize() const noexcept;

@@ -20,6 +20,7 @@
 #include "crypto/noise.h"
 #include "overlay/handshake.h"
 #include "overlay/handshake_message.h"
+#include "overlay/liveness.h"
 #include "vswitch/id.h"
 
 namespace weft {
@@ -33,6 +34,8 @@ struct HandshakeTiming {
     static constexpr Duration rekey_responder_after = std::chrono::seconds{165};
     static constexpr Duration session_lifetime = std::chrono::seconds{180};
     static constexpr Duration accept_interval = std::chrono::milliseconds{20};
+    // How long one worker's word that the peer lives stands against another's that it is silent.
+    static constexpr Duration heard_for = Liveness::Options{}.silent_after;
     // A report may have been written before the session that it speaks of was installed.
     static constexpr Duration report_lag = std::chrono::seconds{1};
     static constexpr unsigned attempts_that_prevail = 3;
@@ -47,7 +50,7 @@ struct HandshakeTiming {
 // An initiation that was sent and may be answered.
 struct Attempt {
     std::uint32_t index;
-    std::uint32_t spi;
+    std::uint32_t first_spi;  // inbound; 0 once a session has it
     NoiseInitiator noise;
 };
 
@@ -66,6 +69,12 @@ struct LatestSession {
     bool sent = false;  // data, since it was established
 };
 
+// The latest word of a worker that the peer lives.
+struct Heard {
+    Instant at;
+    unsigned worker = 0;
+};
+
 struct HandshakePeer {
     PeerId id;
     NoiseRemote remote;
@@ -73,10 +82,11 @@ struct HandshakePeer {
     std::optional<Endpoint> endpoint;
     Timestamp newest_timestamp;  // of the initiations accepted from it
     std::optional<Instant> last_accepted;
+    std::optional<Heard> last_heard;
     std::optional<Effort> effort;
     std::optional<LatestSession> session;
-    // The SPIs that the datapath may still hold inbound SAs for, the newest first; 0: none. It holds three at
-    // most, but several that it never used may have come after the one in use.
+    // The blocks of SPIs that the datapath may still hold inbound SAs for, the newest first; 0: none. It
+    // holds three at most, but several that it never used may have come after the one in use.
     std::array<std::uint32_t, 8> inbound_spis{};
     std::optional<Instant> deadline;
     Handshaker::Status status;

@@ -6,12 +6,13 @@
 //   current  ------------------> previous     next <---------------------
 //   new      ------------------> current      next becomes current, and current previous, when the first
 //   packet sealed
-//                                             with it arrives: only then is it known that the peer has the
-//                                             keys
+//                                             with it arrives, here or at another worker: only then is it
+//                                             known that the peer has the keys
 //
 // Packets for a peer without a session wait in `parked`, bounded, until there is one.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -32,7 +33,7 @@ struct PeerSession {
     std::uint32_t id = 0;
     Cipher cipher{};
     OutboundSa outbound;
-    InboundSa inbound;
+    std::vector<InboundSa> inbound;
     Instant established;
     bool manual = false;  // agreed on by hand: never expires
 

@@ -49,7 +49,7 @@ void PeerTable::set_endpoint(Peer& peer, const Endpoint& endpoint) {
 }
 
 void PeerTable::install(Peer& peer, std::unique_ptr<PeerSession> session, bool current) {
-    by_spi_[session->inbound.spi()] = {&peer, session.get()};
+    for (InboundSa& sa : session->inbound) by_spi_[sa.spi()] = {&peer, session.get(), &sa};
     if (current) {
         forget(peer.previous);
         forget(peer.next);
@@ -80,8 +80,10 @@ void PeerTable::expire(Peer& peer, Instant now) noexcept {
 // A newer session may have the same SPI: manual keys that were installed anew.
 void PeerTable::forget(std::unique_ptr<PeerSession>& session) noexcept {
     if (!session) return;
-    const auto found = by_spi_.find(session->inbound.spi());
-    if (found != by_spi_.end() && found->second.session == session.get()) by_spi_.erase(found);
+    for (const InboundSa& sa : session->inbound) {
+        const auto found = by_spi_.find(sa.spi());
+        if (found != by_spi_.end() && found->second.session == session.get()) by_spi_.erase(found);
+    }
     session.reset();
 }
 

@@ -18,6 +18,7 @@ class PeerTable {
     struct Found {
         Peer* peer = nullptr;
         PeerSession* session = nullptr;
+        InboundSa* sa = nullptr;
     };
 
     Peer& add(Peer peer);
@@ -25,7 +26,7 @@ class PeerTable {
 
     [[nodiscard]] Peer* find(PeerId id) noexcept;
 
-    // Who seals with this SPI; both null if nobody.
+    // Who seals with this SPI; all null if nobody.
     [[nodiscard]] Found find(Spi spi) noexcept;
 
     // The plain peer at this address.

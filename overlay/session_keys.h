@@ -4,7 +4,7 @@
 //
 //   key | salt = HKDF-Expand-BLAKE2s(transport key, "weft esp" | SPI (4 bytes, big-endian) | cipher (1 byte))
 //
-// With the SPI among the input, further pairs of workers can take keys from the same handshake.
+// With the SPI among the input, each pair of workers has a key of its own from the same handshake.
 #pragma once
 
 #include <cstdint>

@@ -1,10 +1,13 @@
-// What a node knows about itself at one moment, as plain data: the worker fills its part on request, the
-// control thread adds names and sends it to `weft`. Counters are totals since start; times are ages.
+// What a node knows about itself at one moment, as plain data: each worker fills its part on request, the
+// control thread makes one of them all, adds names and sends it to `weft`. Counters are totals since start;
+// times are ages.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,10 +38,11 @@ struct PeerSnapshot {
     PeerId peer;
     PortId port;
     std::optional<Endpoint> endpoint;
-    std::optional<Cipher> cipher;         // of the current session
-    std::optional<Duration> session_age;  // absent: no session
-    std::optional<Duration> last_heard;   // absent: never
-    std::uint64_t sealed_packets = 0;     // with the current outbound SA
+    std::optional<Cipher> cipher;            // of the current session
+    std::optional<Duration> session_age;     // absent: no session
+    std::optional<Duration> last_heard;      // absent: never
+    std::uint64_t sealed_packets = 0;        // with the current outbound SAs
+    std::vector<TrafficCounters> workers{};  // of its traffic, by worker
 };
 
 struct StationSnapshot {
@@ -63,6 +67,11 @@ struct Snapshot {
     DropCounters underlay_drops;  // of datagrams that belong to no peer
     std::uint32_t pool_available = 0;
     std::uint32_t pool_size = 0;
+    std::vector<TrafficCounters> workers;  // with devices and peers, by worker
 };
+
+// The parts of all workers, in their order, as one: counters are summed, tables united. The parts are used
+// up.
+Snapshot merge(std::span<const std::unique_ptr<Snapshot>> parts);
 
 }  // namespace weft

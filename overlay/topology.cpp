@@ -90,10 +90,17 @@ void Topology::expire_stations(Instant now) noexcept {
 
 Snapshot Topology::snapshot(Instant now) const {
     Snapshot snapshot;
+    TrafficCounters& total = snapshot.workers.emplace_back();
     for (const Port& port : ports_) {
         if (port.kind == Port::Kind::absent) continue;
         snapshot.ports.push_back({port.id, port.traffic, port.drops});
-        if (!port.gateway) continue;
+        if (!port.gateway) {
+            total.rx_packets += port.traffic.rx_packets;
+            total.rx_bytes += port.traffic.rx_bytes;
+            total.tx_packets += port.traffic.tx_packets;
+            total.tx_bytes += port.traffic.tx_bytes;
+            continue;
+        }
         for (const auto& neighbor : port.gateway->neighbors()) {
             snapshot.neighbors.push_back({port.id, neighbor.address, neighbor.mac, neighbor.reachable});
         }
@@ -104,6 +111,7 @@ Snapshot Topology::snapshot(Instant now) const {
         shown.peer = peer->id;
         shown.port = peer->port;
         shown.endpoint = peer->endpoint;
+        shown.workers.push_back(ports_[peer->port.value()].traffic);
         if (const auto heard = peer->liveness.last_heard()) shown.last_heard = now - *heard;
         if (!peer->current || !peer->current->alive(now)) continue;
         shown.cipher = peer->current->cipher;

@@ -89,6 +89,10 @@ class Topology {
 
     [[nodiscard]] BridgeSlot& bridge(BridgeId id) noexcept { return *bridges_[id.value()]; }
 
+    [[nodiscard]] BridgeSlot* find_bridge(BridgeId id) noexcept {
+        return id.value() < bridges_.size() ? bridges_[id.value()].get() : nullptr;
+    }
+
     [[nodiscard]] BridgeSlot* bridge_of(Vni vni) noexcept;
 
     [[nodiscard]] std::span<Port> ports() noexcept { return ports_; }

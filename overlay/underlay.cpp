@@ -7,7 +7,6 @@
 
 #include "overlay/train_reader.h"
 #include "overlay/train_writer.h"
-#include "overlay/underlay_socket.h"
 
 namespace weft {
 
@@ -40,14 +39,30 @@ struct Underlay::Sockets {
     }
 };
 
-Underlay::Underlay(const UnderlayOptions& options) : sockets_(std::make_unique<Sockets>()) {
-    sockets_->esp = open_underlay_socket(options.esp, options.device, "esp");
-    if (options.vxlan) {
-        sockets_->vxlan = open_underlay_socket(*options.vxlan, options.device, "vxlan");
-        for (auto& sender : sockets_->vxlan_senders)
-            sender = open_sending_socket(options.vxlan->address, options.device);
-    }
+Underlay::Underlay(const UnderlayOptions& options, const Underlay* first)
+    : sockets_(std::make_unique<Sockets>()) {
+    const PortSharing& sharing = options.sharing;
+    Endpoint esp = options.esp;
+    if (first != nullptr) esp.port = first->sockets_->esp.port;
+    sockets_->esp = open_underlay_socket(esp, options.device, "esp", sharing);
+    if (sharing.workers > 1 && sharing.worker + 1 == sharing.workers)
+        steer_by_spi(sockets_->esp, sharing.workers);
+    if (options.vxlan) open_vxlan(*options.vxlan, options, first);
     use_offload({});
+}
+
+void Underlay::open_vxlan(Endpoint vxlan, const UnderlayOptions& options, const Underlay* first) {
+    const PortSharing& sharing = options.sharing;
+    if (first != nullptr) vxlan.port = first->sockets_->vxlan.port;
+    sockets_->vxlan = open_underlay_socket(vxlan, options.device, "vxlan", sharing);
+    // A flow has the same source port from any worker, so that its peer's kernel always gives it to the same
+    // socket.
+    for (std::size_t i = 0; i < Outbox::vxlan_sources; ++i) {
+        sockets_->vxlan_senders[i] = first == nullptr
+                                         ? open_sending_socket(vxlan.address, options.device, sharing)
+                                         : open_sending_socket(vxlan.address, options.device, sharing,
+                                                               first->sockets_->vxlan_senders[i].port);
+    }
 }
 
 Underlay::~Underlay() = default;

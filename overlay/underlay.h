@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "overlay/outbox.h"
+#include "overlay/underlay_socket.h"
 #include "vswitch/address.h"
 #include "vswitch/drop.h"
 #include "vswitch/packet.h"
@@ -34,6 +35,7 @@ struct UnderlayOptions {
     std::optional<std::string> device;  // bind to it (SO_BINDTODEVICE)
     Endpoint esp;                       // [::] serves IPv4 too
     std::optional<Endpoint> vxlan;      // absent: no plain peer
+    PortSharing sharing{};              // with the sockets of the node's other workers
 };
 
 // Datagrams that the kernel did not take.
@@ -51,8 +53,9 @@ struct UnderlayOffload {
 class Underlay {
   public:
     // Throws std::runtime_error that names the address and the cure (in use: by whom to look for; no such
-    // device).
-    explicit Underlay(const UnderlayOptions& options);
+    // device). `first` is the first worker's, for all but that one: its ports are shared. The last one that
+    // is made puts the steering in force.
+    explicit Underlay(const UnderlayOptions& options, const Underlay* first = nullptr);
     ~Underlay();
     Underlay(const Underlay&) = delete;
     Underlay& operator=(const Underlay&) = delete;
@@ -74,6 +77,8 @@ class Underlay {
     void write(const std::vector<DatagramTrain>& trains, std::vector<RefusedDatagrams>& refused) noexcept;
 
   private:
+    void open_vxlan(Endpoint vxlan, const UnderlayOptions& options, const Underlay* first);
+
     struct Sockets;
     std::unique_ptr<Sockets> sockets_;
 };

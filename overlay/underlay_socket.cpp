@@ -1,8 +1,11 @@
 #include "overlay/underlay_socket.h"
 
+#include <array>
 #include <cerrno>
 #include <random>
 #include <stdexcept>
+
+#include <linux/filter.h>
 
 #include "overlay/socket_address.h"
 
@@ -40,7 +43,7 @@ void size_buffers(const Descriptor& fd, int receive, int send) noexcept {
     if (set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, send) != 0) set_option(fd, SOL_SOCKET, SO_SNDBUF, send);
 }
 
-void configure(const Descriptor& fd, const Endpoint& local) {
+void configure(const Descriptor& fd, const Endpoint& local, const PortSharing& sharing) {
     constexpr int fragment_v4 = IP_PMTUDISC_DONT;
     constexpr int fragment_v6 = IPV6_PMTUDISC_DONT;
     const int v6_only = local.address.is_unspecified() ? 0 : 1;
@@ -51,6 +54,14 @@ void configure(const Descriptor& fd, const Endpoint& local) {
         ok = ok && set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, fragment_v6) == 0 &&
              set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6_only) == 0;
     }
+    if (sharing.workers > 1) {
+        constexpr int on = 1;
+        constexpr int initial_ttl = 64;
+        const int ttl = initial_ttl - static_cast<int>(sharing.worker);
+        ok = ok && set_option(fd, SOL_SOCKET, SO_REUSEPORT, on) == 0 &&
+             set_option(fd, IPPROTO_IP, IP_TTL, ttl) == 0;
+        if (local.address.is_v6()) ok = ok && set_option(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl) == 0;
+    }
     if (!ok) throw_system_error("cannot set the options of the UDP socket for " + local.to_string(), errno);
 }
 
@@ -58,6 +69,15 @@ bool bind_to(const Descriptor& fd, const Endpoint& local) noexcept {
     SocketAddress address{};
     const socklen_t length = to_socket_address(local, local.address.is_v6() ? AF_INET6 : AF_INET, address);
     return ::bind(fd.get(), &address.any, length) == 0;
+}
+
+// The first to share a port takes care that it is nobody else's: another program that shares its ports would
+// not be in the way of binding, but would get half of the datagrams.
+bool is_free(const Endpoint& local, const std::optional<std::string>& device, const PortSharing& sharing) {
+    if (sharing.workers == 1 || sharing.worker > 0) return true;
+    const Descriptor probe = open_udp(local, device);
+    configure(probe, local, {});
+    return bind_to(probe, local);
 }
 
 std::string cure_for_binding(int error, const Endpoint& local) {
@@ -92,12 +112,12 @@ UnderlaySocket finish(Descriptor fd, const Endpoint& local) {
 }  // namespace
 
 UnderlaySocket open_underlay_socket(const Endpoint& local, const std::optional<std::string>& device,
-                                    const std::string& purpose) {
+                                    const std::string& purpose, const PortSharing& sharing) {
     Descriptor fd = open_udp(local, device);
-    configure(fd, local);
+    configure(fd, local, sharing);
     constexpr int buffer_size = 4 << 20;
     size_buffers(fd, buffer_size, buffer_size);
-    if (!bind_to(fd, local)) {
+    if (!is_free(local, device, sharing) || !bind_to(fd, local)) {
         const int error = errno;
         throw_system_error("cannot bind the " + purpose + " socket to " + local.to_string(), error,
                            cure_for_binding(error, local));
@@ -105,27 +125,60 @@ UnderlaySocket open_underlay_socket(const Endpoint& local, const std::optional<s
     return finish(std::move(fd), local);
 }
 
-UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device) {
+namespace {
+
+Descriptor prepare_sending(const Endpoint& local, const std::optional<std::string>& device,
+                           const PortSharing& sharing) {
+    Descriptor fd = open_udp(local, device);
+    configure(fd, local, sharing);
+    // Nobody reads from it: what arrives there shall not be kept.
+    size_buffers(fd, 0, 4 << 20);
+    return fd;
+}
+
+[[noreturn]] void throw_not_bound(const Endpoint& local, int error) {
+    throw_system_error("cannot bind a VXLAN sending socket to " + local.to_string(), error,
+                       cure_for_binding(error, local));
+}
+
+}  // namespace
+
+UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device,
+                                   const PortSharing& sharing) {
     constexpr std::uint16_t first_port = 49152;
     constexpr std::uint32_t ports = 65536 - first_port;
     const std::uint32_t start = std::random_device{}() % ports;
-    const Endpoint any_port{.address = address, .port = 0};
-    Descriptor fd = open_udp(any_port, device);
-    configure(fd, any_port);
-    // Nobody reads from it: what arrives there shall not be kept.
-    size_buffers(fd, 0, 4 << 20);
+    Descriptor fd = prepare_sending({.address = address, .port = 0}, device, sharing);
     for (std::uint32_t i = 0; i < ports; ++i) {
         const Endpoint local{.address = address,
                              .port = static_cast<std::uint16_t>(first_port + (start + i) % ports)};
-        if (bind_to(fd, local)) return finish(std::move(fd), local);
-        if (errno != EADDRINUSE) {
-            const int error = errno;
-            throw_system_error("cannot bind a VXLAN sending socket to " + local.to_string(), error,
-                               cure_for_binding(error, local));
-        }
+        if (is_free(local, device, sharing) && bind_to(fd, local)) return finish(std::move(fd), local);
+        if (errno != EADDRINUSE) throw_not_bound(local, errno);
     }
     throw std::runtime_error("cannot bind a VXLAN sending socket: all UDP ports of " + address.to_string() +
                              " from 49152 on are in use");
+}
+
+UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device,
+                                   const PortSharing& sharing, std::uint16_t port) {
+    const Endpoint local{.address = address, .port = port};
+    Descriptor fd = prepare_sending(local, device, sharing);
+    if (!bind_to(fd, local)) throw_not_bound(local, errno);
+    return finish(std::move(fd), local);
+}
+
+// The program sees the UDP payload. A load beyond its end returns 0 by itself.
+void steer_by_spi(const UnderlaySocket& any, unsigned workers) {
+    std::array<sock_filter, 3> code{{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, workers),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    }};
+    const sock_fprog program{.len = code.size(), .filter = code.data()};
+    if (set_option(any.fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, program) != 0) {
+        throw_system_error("cannot steer the ESP port's datagrams to their workers", errno,
+                           "write workers = 1 in [node]");
+    }
 }
 
 }  // namespace weft

@@ -1,4 +1,10 @@
 // Opening of the underlay's UDP sockets: bound, non-blocking, with large buffers and the DF bit clear.
+//
+// Several workers share a port (SO_REUSEPORT), each with a socket of its own. Who gets a datagram is decided
+// by the kernel: by a hash over both addresses and ports, or where all of a peer's traffic has the same ones,
+// by the SPI in front of it (steer_by_spi). Workers differ in the TTL of what they send, and in nothing else
+// that the network sees: it keeps the receiver's GRO from joining datagrams of two workers, which may be for
+// two workers there, into one.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +24,26 @@ struct UnderlaySocket {
     std::uint32_t overflows = 0;  // datagrams lost to a full receive buffer, modulo 2^32
 };
 
+// Who else is bound to the same port.
+struct PortSharing {
+    unsigned workers = 1;
+    unsigned worker = 0;  // which of them the socket is for; they bind in this order
+};
+
 // `purpose` ("esp", "vxlan") is for the message of the std::runtime_error.
 UnderlaySocket open_underlay_socket(const Endpoint& local, const std::optional<std::string>& device,
-                                    const std::string& purpose);
+                                    const std::string& purpose, const PortSharing& sharing = {});
 
 // A socket to send from only, on `address` and some free port of 49152..65535 (RFC 7348 section 5).
-UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device);
+UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device,
+                                   const PortSharing& sharing = {});
+
+// One more, on the port of `first`, which is another worker's.
+UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device,
+                                   const PortSharing& sharing, std::uint16_t port);
+
+// A datagram to the shared port goes to the worker SPI % workers; what has no SPI (control datagrams, which
+// begin with four zero bytes, and keepalives) to worker 0. To be called when all sockets are bound.
+void steer_by_spi(const UnderlaySocket& any, unsigned workers);
 
 }  // namespace weft

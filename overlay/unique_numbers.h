@@ -1,6 +1,6 @@
-// Random 32-bit numbers, none of which is given out twice at the same time: handshake indices and inbound
-// SPIs. Random, so that neither tells how many there were and a restarted node does not meet its own old
-// ones.
+// Random 32-bit numbers, none of which is given out twice at the same time: handshake indices and blocks of
+// inbound SPIs. Random, so that neither tells how many there were and a restarted node does not meet its own
+// old ones.
 #pragma once
 
 #include <array>
@@ -21,19 +21,27 @@ inline std::uint32_t random_number(Random& random) noexcept {
 
 class UniqueNumbers {
   public:
-    explicit UniqueNumbers(std::uint32_t least) noexcept : least_(least) {}
+    // Each number stands for a block: it is a multiple of `block`, a power of two, and at least `least`.
+    explicit UniqueNumbers(std::uint32_t least, std::uint32_t block = 1) noexcept
+        : least_(least), block_(block) {}
 
     std::uint32_t take(Random& random) {
         for (;;) {
-            const auto number = random_number(random);
+            const auto number = start_of(random_number(random));
             if (number >= least_ && taken_.insert(number).second) return number;
         }
     }
 
-    void release(std::uint32_t number) noexcept { taken_.erase(number); }
+    // Any number of the block will do.
+    void release(std::uint32_t number) noexcept { taken_.erase(start_of(number)); }
 
   private:
+    [[nodiscard]] std::uint32_t start_of(std::uint32_t number) const noexcept {
+        return number & ~(block_ - 1);
+    }
+
     std::uint32_t least_;
+    std::uint32_t block_;
     std::unordered_set<std::uint32_t> taken_;
 };
 

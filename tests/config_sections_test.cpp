@@ -17,30 +17,24 @@ name = "my node"
 name = "abcdefghijklmnopqrstuvwxyz0123456"
 )",
      {R"(2:8: 'abcdefghijklmnopqrstuvwxyz0123456' is not a name: use 1 to 32 letters, digits, dots, underscores and hyphens)"}},
-    {"more than one worker",
+    {"more workers than there can be",
      R"([node]
 name = "n"
-workers = 2
+workers = 17
 )",
-     {R"(3:11: this version runs one worker: write workers = 1)"}},
-    {"a worker for every processor",
-     R"([node]
-name = "n"
-workers = "auto"
-)",
-     {R"(3:11: this version runs one worker: write workers = 1)"}},
+     {R"(3:11: 'workers' is 17: write a number from 1 to 16, or "auto")"}},
     {"no worker",
      R"([node]
 name = "n"
 workers = 0
 )",
-     {R"(3:11: 'workers' is 0: write workers = 1)"}},
+     {R"(3:11: 'workers' is 0: write a number from 1 to 16, or "auto")"}},
     {"workers in words",
      R"([node]
 name = "n"
 workers = "one"
 )",
-     {R"(3:11: 'workers' is 'one': write workers = 1)"}},
+     {R"(3:11: 'workers' is 'one': write a number from 1 to 16, or "auto")"}},
     {"a control path that no socket can have",
      R"([node]
 name = "n"

@@ -201,7 +201,7 @@ class World {
         if (loses(from, to)) return false;
         auto& peer_path = this->path(to, from);
         for (auto& held : peer_path.sessions) {
-            if (!same_keys(held.session.inbound, session->outbound)) continue;
+            if (!same_keys(held.session.inbound.at(0), session->outbound)) continue;
             held.confirmed = true;
             peer_path.activity.heard = true;
             return true;
@@ -213,8 +213,8 @@ class World {
     bool agreed(std::size_t a, std::size_t b) {
         const auto* here = path(a, b).outbound(now);
         const auto* there = path(b, a).outbound(now);
-        return here != nullptr && there != nullptr && same_keys(here->outbound, there->inbound) &&
-               same_keys(here->inbound, there->outbound);
+        return here != nullptr && there != nullptr && same_keys(here->outbound, there->inbound.at(0)) &&
+               same_keys(here->inbound.at(0), there->outbound);
     }
 
     void set_psk(Secret<32> psk) { psk_ = std::move(psk); }
@@ -241,10 +241,10 @@ class World {
             } else if (auto* install = std::get_if<Handshaker::Install>(&action)) {
                 auto& path = nodes_[i].paths[install->peer];
                 ++path.installed;
-                const bool initiator = install->session.initiator;
+                const bool initiator = install->sessions.at(0).initiator;
                 // A session that was never spoken in makes room for the next, not the one in use.
                 if (!path.sessions.empty() && !path.sessions.front().confirmed) path.sessions.pop_front();
-                path.sessions.push_front({std::move(install->session), initiator});
+                path.sessions.push_front({std::move(install->sessions.at(0)), initiator});
                 if (path.sessions.size() > 2) path.sessions.pop_back();
             } else if (auto* retire = std::get_if<Handshaker::Retire>(&action)) {
                 auto& path = nodes_[i].paths[retire->peer];
@@ -285,11 +285,11 @@ TEST_CASE("a handshake gives both sides the same pair of security associations")
     const auto& b = world.path(1, 0).sessions[0].session;
     CHECK(a.initiator);
     CHECK_FALSE(b.initiator);
-    CHECK(same_keys(a.outbound, b.inbound));
-    CHECK(same_keys(a.inbound, b.outbound));
-    CHECK_FALSE(equal_in_constant_time(a.inbound.key.bytes(), a.outbound.key.bytes()));
-    CHECK(a.inbound.cipher == preferred_ciphers().front());
-    CHECK(a.inbound.spi >= 256);
+    CHECK(same_keys(a.outbound, b.inbound.at(0)));
+    CHECK(same_keys(a.inbound.at(0), b.outbound));
+    CHECK_FALSE(equal_in_constant_time(a.inbound.at(0).key.bytes(), a.outbound.key.bytes()));
+    CHECK(a.inbound.at(0).cipher == preferred_ciphers().front());
+    CHECK(a.inbound.at(0).spi >= 256);
     CHECK(a.outbound.spi >= 256);
 
     const auto status = world.handshaker(0).status(World::peer(1));
@@ -306,9 +306,9 @@ TEST_CASE("every handshake gives other keys and other SPIs") {
     shake_hands(world);
     const auto& sessions = world.path(0, 1).sessions;
     CHECK(sessions[0].session.id != sessions[1].session.id);
-    CHECK(sessions[0].session.inbound.spi != sessions[1].session.inbound.spi);
-    CHECK_FALSE(equal_in_constant_time(sessions[0].session.inbound.key.bytes(),
-                                       sessions[1].session.inbound.key.bytes()));
+    CHECK(sessions[0].session.inbound.at(0).spi != sessions[1].session.inbound.at(0).spi);
+    CHECK_FALSE(equal_in_constant_time(sessions[0].session.inbound.at(0).key.bytes(),
+                                       sessions[1].session.inbound.at(0).key.bytes()));
 }
 
 TEST_CASE("the responder takes the cipher whose worse rank of the two sides is best") {
@@ -359,7 +359,7 @@ TEST_CASE("the responder takes the cipher whose worse rank of the two sides is b
         world.deliver(world.take());
         const auto& a = world.path(0, 1).sessions.at(0).session;
         CHECK(a.outbound.cipher == *item.chosen);
-        CHECK(same_keys(a.outbound, world.path(1, 0).sessions.at(0).session.inbound));
+        CHECK(same_keys(a.outbound, world.path(1, 0).sessions.at(0).session.inbound.at(0)));
     }
 }
 
@@ -425,14 +425,15 @@ TEST_CASE("a changed byte is found out even under a mac1 that was computed anew"
 
 TEST_CASE("payloads are parsed exactly: no truncation, no excess, no reserved SPI") {
     const InitiationPayload initiation{
-        Timestamp::at(wall_start), {Cipher::aes_256_gcm, Cipher::aes_128_gcm}, 0x12345678};
+        Timestamp::at(wall_start), {Cipher::aes_256_gcm, Cipher::aes_128_gcm}, {4, 0x12345678}};
     const auto bytes = initiation.serialize();
     CHECK(bytes.size() == 12 + 1 + 2 + 1 + 4);
     const auto parsed = InitiationPayload::parse(bytes);
     REQUIRE(parsed);
     CHECK(parsed->timestamp == initiation.timestamp);
     CHECK(parsed->ciphers == initiation.ciphers);
-    CHECK(parsed->spi == initiation.spi);
+    CHECK(parsed->inbound.workers == 4);
+    CHECK(parsed->inbound.first == initiation.inbound.first);
     for (std::size_t size = 0; size < bytes.size(); ++size)
         CHECK_FALSE(InitiationPayload::parse(ByteView{bytes}.first(size)));
 
@@ -444,15 +445,21 @@ TEST_CASE("payloads are parsed exactly: no truncation, no excess, no reserved SP
     CHECK_FALSE(with(12, 0));
     CHECK_FALSE(with(12, 3));
     CHECK_FALSE(with(12, 255));
-    CHECK_FALSE(with(15, 2));
+    CHECK(with(15, 8)->inbound.workers == 8);
+    for (const unsigned workers : {0U, 5U, 16U, 17U, 255U})  // 0x12345678 is a multiple of 8
+        CHECK_FALSE(with(15, static_cast<std::uint8_t>(workers)));
     CHECK(with(13, 99)->ciphers == std::vector{Cipher::aes_128_gcm});
 
     auto reserved = initiation;
-    reserved.spi = 255;
-    CHECK_FALSE(InitiationPayload::parse(reserved.serialize()));
-    const auto response = ResponsePayload{Cipher::chacha20_poly1305, 256};
-    CHECK(ResponsePayload::parse(response.serialize())->spi == 256);
-    CHECK_FALSE(ResponsePayload::parse(ResponsePayload{Cipher::chacha20_poly1305, 255}.serialize()));
+    for (const std::uint32_t first : {0U, 255U, 0xFFFFFFF1U, 0xFFFFFFFFU}) {
+        reserved.inbound = {1, first};
+        CHECK_FALSE(InitiationPayload::parse(reserved.serialize()));
+    }
+    reserved.inbound = {16, 0xFFFFFFF0};
+    CHECK(InitiationPayload::parse(reserved.serialize()));
+    const auto response = ResponsePayload{Cipher::chacha20_poly1305, {1, 256}};
+    CHECK(ResponsePayload::parse(response.serialize())->inbound.first == 256);
+    CHECK_FALSE(ResponsePayload::parse(ResponsePayload{Cipher::chacha20_poly1305, {1, 255}}.serialize()));
     for (const unsigned unknown : {0U, 4U, 255U}) {
         auto changed = response.serialize();
         changed[0] = static_cast<std::uint8_t>(unknown);
@@ -744,7 +751,7 @@ TEST_CASE("a larger key gives way after three initiations that were all refused"
                                                              world.now, from == 1 ? early : world.wall());
                 }
                 if (auto* install = std::get_if<Handshaker::Install>(&action)) {
-                    world.path(from, 1 - from).sessions.push_front({std::move(install->session), true});
+                    world.path(from, 1 - from).sessions.push_front({std::move(install->sessions.at(0)), true});
                 }
             }
         }

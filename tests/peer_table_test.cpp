@@ -27,16 +27,20 @@ Peer& add(PeerTable& table, PeerId id, bool encrypted, const std::optional<Endpo
 
 // A session that is found by `spi`.
 std::unique_ptr<PeerSession> session(std::uint32_t spi, Instant established = start) {
-    return std::make_unique<PeerSession>(PeerSession{.id = spi,
-                                                     .outbound = OutboundSa{sa_keys(spi + 1000)},
-                                                     .inbound = InboundSa{sa_keys(spi)},
-                                                     .established = established});
+    auto made = std::make_unique<PeerSession>(PeerSession{.id = spi,
+                                                          .outbound = OutboundSa{sa_keys(spi + 1000)},
+                                                          .inbound = {},
+                                                          .established = established});
+    made->inbound.emplace_back(sa_keys(spi));
+    return made;
 }
 
 // The id of the session with this SPI; 0: nobody's.
 std::uint32_t found(PeerTable& table, std::uint32_t spi) {
-    const auto [peer, session] = table.find(Spi{spi});
+    const auto [peer, session, sa] = table.find(Spi{spi});
     CHECK((peer == nullptr) == (session == nullptr));
+    CHECK((peer == nullptr) == (sa == nullptr));
+    if (sa != nullptr) CHECK(sa->spi() == spi);
     return session == nullptr ? 0 : session->id;
 }
 

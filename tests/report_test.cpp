@@ -34,6 +34,7 @@ Names example_names() {
     names.node.uptime = 192s + 345ms;
     names.node.public_key = PublicKey{};
     names.node.esp = Endpoint{.address = {}, .port = 4500};
+    names.node.workers = 2;
     names.node.warnings = {"keylog is on"};
 
     auto& a1 = names.ports[tap];
@@ -99,6 +100,7 @@ Snapshot example_snapshot() {
                               .cipher = {},
                               .session_age = {},
                               .last_heard = {}};
+    site_b.workers = {{.rx_packets = 3, .rx_bytes = 180}, {.tx_packets = 4, .tx_bytes = 240}};
     snapshot.peers = {site_b, kernel};
 
     const auto station = [](BridgeId bridge, VlanId vlan, PortId port) {
@@ -122,6 +124,8 @@ Snapshot example_snapshot() {
                            .mac = MacAddress{{2, 0, 0, 0, 0, 9}},
                            .reachable = true},
                           {.leg = leg, .address = address("10.10.0.9"), .mac = {}, .reachable = false}};
+    snapshot.workers = {{.rx_packets = 1, .rx_bytes = 60, .tx_packets = 2, .tx_bytes = 120},
+                        {.rx_packets = 3, .rx_bytes = 180, .tx_packets = 4, .tx_bytes = 240}};
     snapshot.pool_available = 1000;
     snapshot.pool_size = 1024;
     return snapshot;
@@ -138,7 +142,10 @@ std::set<std::string> keys_of(const json& object) {
 TEST_CASE("the status has all of its keys and the counts of the snapshot") {
     const auto status = report_status(example_snapshot(), example_names());
     CHECK(status == json::parse(R"({
-        "version": ")" WEFT_VERSION R"(", "name": "site-a", "pid": 412, "uptime_s": 192.345, "workers": 1,
+        "version": ")" WEFT_VERSION R"(", "name": "site-a", "pid": 412, "uptime_s": 192.345, "workers": 2,
+        "per_worker": [
+            {"worker": 0, "rx_packets": 1, "rx_bytes": 60, "tx_packets": 2, "tx_bytes": 120},
+            {"worker": 1, "rx_packets": 3, "rx_bytes": 180, "tx_packets": 4, "tx_bytes": 240}],
         "public_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
         "underlay": {"esp": "0.0.0.0:4500", "vxlan": null, "device": null},
         "bridges": 2, "ports": 4, "peers": 2, "peers_up": 1, "stations": 3, "routes": 3,
@@ -196,7 +203,10 @@ TEST_CASE("a peer is reported with its session and the traffic of its tunnel") {
         "bridges": ["lan"], "prefixes": ["10.20.2.0/24", "fd00:2::/64"],
         "cipher": "aes-128-gcm", "session_age_s": 60.0, "sealed_packets": 4,
         "last_handshake_s": 61.0, "handshakes": 3, "last_heard_s": 1.5,
-        "rx_packets": 3, "rx_bytes": 180, "tx_packets": 4, "tx_bytes": 240, "dropped_packets": 7})"));
+        "rx_packets": 3, "rx_bytes": 180, "tx_packets": 4, "tx_bytes": 240, "dropped_packets": 7,
+        "per_worker": [
+            {"worker": 0, "rx_packets": 3, "rx_bytes": 180, "tx_packets": 0, "tx_bytes": 0},
+            {"worker": 1, "rx_packets": 0, "rx_bytes": 0, "tx_packets": 4, "tx_bytes": 240}]})"));
     CHECK(keys_of(peers[1]) == keys_of(peers[0]));
     CHECK(peers[1].at("endpoint").is_null());
 }

@@ -56,17 +56,27 @@ Verdict Bridge::forward(const FlowKey& flow, PortId in, Instant now) noexcept {
     const BridgeMember* from = member(in);
     if (from == nullptr) return Verdict::drop(Drop::no_member);
 
-    if (owner(flow.source_mac, flow.vlan) == no_port) stations_.learn(flow.vlan, flow.source_mac, in, now);
+    const bool learned = owner(flow.source_mac, flow.vlan) == no_port &&
+                         stations_.learn(flow.vlan, flow.source_mac, in, now);
+    Verdict verdict = decide(flow, *from, now);
+    verdict.learned = learned;
+    return verdict;
+}
 
+Verdict Bridge::decide(const FlowKey& flow, const BridgeMember& from, Instant now) const noexcept {
     if (flow.destination_mac.is_group()) return Verdict::flood();
     PortId out = owner(flow.destination_mac, flow.vlan);
     if (out == no_port) out = stations_.lookup(flow.vlan, flow.destination_mac, now);
     const BridgeMember* to = member(out);
     if (to == nullptr) return Verdict::flood();
-    if (out == in) return Verdict::drop(Drop::same_port);
-    if (share_horizon(*from, *to)) return Verdict::drop(Drop::split_horizon);
+    if (out == from.port) return Verdict::drop(Drop::same_port);
+    if (share_horizon(from, *to)) return Verdict::drop(Drop::split_horizon);
     if (!to->vlans.carries(flow.vlan)) return Verdict::drop(Drop::vlan_not_allowed);
     return Verdict::forward(out);
+}
+
+void Bridge::learn(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept {
+    if (member(port) != nullptr && owner(mac, vlan) == no_port) stations_.learn(vlan, mac, port, now);
 }
 
 bool Bridge::floods_to(const BridgeMember& to, PortId in, VlanId vlan) const noexcept {

@@ -35,12 +35,13 @@ struct Verdict {
     Action action = Action::drop;
     Drop reason{};         // drop
     PortId out = no_port;  // forward
+    bool learned = false;  // the source is news (MacTable::learn)
 
-    static constexpr Verdict drop(Drop reason) noexcept { return {Action::drop, reason, no_port}; }
+    static constexpr Verdict drop(Drop reason) noexcept { return {Action::drop, reason, no_port, false}; }
 
-    static constexpr Verdict forward(PortId out) noexcept { return {Action::forward, {}, out}; }
+    static constexpr Verdict forward(PortId out) noexcept { return {Action::forward, {}, out, false}; }
 
-    static constexpr Verdict flood() noexcept { return {Action::flood, {}, no_port}; }
+    static constexpr Verdict flood() noexcept { return {Action::flood, {}, no_port, false}; }
 };
 
 struct BridgeMember {
@@ -67,6 +68,9 @@ class Bridge {
     // Learns flow.source_mac on `in` (a member), then decides by flow.destination_mac within flow.vlan.
     Verdict forward(const FlowKey& flow, PortId in, Instant now) noexcept;
 
+    // Notes where another worker of this node has seen a station, as forward() would have.
+    void learn(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept;
+
     // Whether a frame flooded from `in` goes to `to`: not back, not across a horizon group, only where the
     // VLAN is carried.
     [[nodiscard]] bool floods_to(const BridgeMember& to, PortId in, VlanId vlan) const noexcept;
@@ -77,6 +81,8 @@ class Bridge {
 
   private:
     static constexpr std::uint16_t not_member = 0xFFFF;
+
+    [[nodiscard]] Verdict decide(const FlowKey& flow, const BridgeMember& from, Instant now) const noexcept;
 
     // The member in `vlan` whose own address this is, or no_port.
     [[nodiscard]] PortId owner(const MacAddress& address, VlanId vlan) const noexcept;

@@ -55,13 +55,17 @@ Gateway::Received Gateway::receive_arp(Packet& frame, Instant now, std::vector<P
     const bool for_us = is_own(message->target);
     if (!message->is_request) {
         Entry* entry = neighbors_.find(message->sender, now);
-        if (entry != nullptr && for_us && view<EthernetHeader>(frame.bytes())->destination == mac_) {
+        const bool confirmed = for_us && view<EthernetHeader>(frame.bytes())->destination == mac_;
+        news_ = {message->sender, message->sender_mac, confirmed};
+        if (entry != nullptr && confirmed) {
             settle(*entry, message->sender_mac, true, now, out);
         } else {
             note(message->sender, message->sender_mac, Unknown::ignore, now, out);
         }
         return consumed();
     }
+    const bool is_announcement = message->sender == message->target;  // RFC 5227 section 2.3
+    if (is_announcement) news_ = {message->sender, message->sender_mac, false};
     note(message->sender, message->sender_mac, for_us ? Unknown::learn : Unknown::ignore, now, out);
     if (!for_us) return consumed();
     write_arp(frame,
@@ -109,6 +113,8 @@ Gateway::Received Gateway::answer(Packet& frame, const NeighborMessage& solicita
 
 // RFC 4861 section 7.2.5.
 void Gateway::hear(const NeighborMessage& advertisement, Instant now, std::vector<Packet>& out) noexcept {
+    if (advertisement.link_address && (advertisement.solicited || advertisement.override_entry))
+        news_ = {advertisement.target, *advertisement.link_address, advertisement.solicited};
     Entry* entry = neighbors_.find(advertisement.target, now);
     if (entry == nullptr) return;
     const bool incomplete = entry->state == NeighborTable::State::incomplete;
@@ -133,6 +139,11 @@ void Gateway::note(const IpAddress& address, const MacAddress& mac, Unknown unkn
     }
     if (entry->state == NeighborTable::State::incomplete || entry->mac != mac)
         settle(*entry, mac, false, now, out);
+}
+
+void Gateway::learn(const News& news, Instant now, std::vector<Packet>& out) noexcept {
+    if (!news.confirmed) return note(news.address, news.mac, Unknown::ignore, now, out);
+    if (Entry* entry = neighbors_.find(news.address, now)) settle(*entry, news.mac, true, now, out);
 }
 
 void Gateway::settle(Entry& entry, const MacAddress& mac, bool confirmed, Instant now,

@@ -20,6 +20,8 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "vswitch/address.h"
@@ -70,6 +72,21 @@ class Gateway {
     // report.
     void tick(Instant now, std::vector<Packet>& out, std::vector<Packet>& failed) noexcept;
 
+    // What receive() was told about a neighbor. The answer to a request of ours may come in elsewhere: on
+    // another worker, whose leg never asked.
+    struct News {
+        IpAddress address;
+        MacAddress mac;
+        bool confirmed = false;  // an answer to us
+    };
+
+    // Of the last frame received.
+    [[nodiscard]] std::optional<News> take_news() noexcept { return std::exchange(news_, std::nullopt); }
+
+    // What another worker's leg was told; changes an entry that exists. Datagrams that waited for it come out
+    // as frames.
+    void learn(const News& news, Instant now, std::vector<Packet>& out) noexcept;
+
     struct Neighbor {
         IpAddress address;
         MacAddress mac;  // zero while it is not known
@@ -108,6 +125,7 @@ class Gateway {
     std::vector<Prefix> addresses_;
     Limits limits_;
     NeighborTable neighbors_;
+    std::optional<News> news_;
 };
 
 }  // namespace weft

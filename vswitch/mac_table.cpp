@@ -42,13 +42,24 @@ PortId MacTable::lookup(VlanId vlan, const MacAddress& mac, Instant now) const n
     return index == none || is_aged(entries_[index], now) ? no_port : entries_[index].port;
 }
 
-void MacTable::learn(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept {
-    if (port.value() >= ports_.size()) return;
+bool MacTable::learn(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept {
+    if (port.value() >= ports_.size()) return false;
     const std::uint64_t key = key_of(vlan, mac);
     const Index index = find(key);
-    if (index == none) return insert(key, port, now);
+    if (index == none) {
+        insert(key, port, now);
+        return true;
+    }
     const Entry& entry = entries_[index];
-    if (entry.port != port || now - entry.last_seen >= refresh_interval_) refresh(index, port, now);
+    const bool moved = entry.port != port;
+    if (!moved && now - entry.last_seen < refresh_interval_) return false;
+    const bool later = quarter_of(entry.last_seen) != quarter_of(now);
+    refresh(index, port, now);
+    return moved || later;
+}
+
+std::int64_t MacTable::quarter_of(Instant when) const noexcept {
+    return when.time_since_epoch() / std::max(limits_.aging / 4, Duration{1});
 }
 
 void MacTable::expire(Instant now) noexcept {

@@ -75,8 +75,10 @@ class MacTable {
     // The station's port, or no_port if it is unknown or aged out.
     [[nodiscard]] PortId lookup(VlanId vlan, const MacAddress& mac, Instant now) const noexcept;
 
-    // Notes that `mac` was seen on `port`; relearns a moved station, evicts fairly when full.
-    void learn(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept;
+    // Notes that `mac` was seen on `port`; relearns a moved station, evicts fairly when full. True if that is
+    // worth telling other tables of the same bridge: the station is new, has moved, or has talked into another
+    // quarter of the ageing time, which they cannot know.
+    bool learn(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept;
 
     void expire(Instant now) noexcept;
     void forget_port(PortId port) noexcept;
@@ -112,6 +114,8 @@ class MacTable {
     [[nodiscard]] std::size_t bucket_of(std::uint64_t key) const noexcept;
     [[nodiscard]] Index find(std::uint64_t key) const noexcept;
     [[nodiscard]] bool is_aged(const Entry& entry, Instant now) const noexcept;
+
+    [[nodiscard]] std::int64_t quarter_of(Instant when) const noexcept;
 
     void refresh(Index index, PortId port, Instant now) noexcept;
     void insert(std::uint64_t key, PortId port, Instant now) noexcept;

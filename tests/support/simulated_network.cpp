@@ -141,7 +141,7 @@ void Node::carry_out(Handshaker::Action& action) {
         datapath_->send_control(send->to, send->datagram);
     } else if (const auto* install = std::get_if<Handshaker::Install>(&action)) {
         datapath_->set_endpoint(install->peer, install->endpoint);
-        datapath_->install(install->peer, install->session, network_.now());
+        datapath_->install(install->peer, install->sessions.front(), network_.now());
     } else if (const auto* retire = std::get_if<Handshaker::Retire>(&action)) {
         datapath_->retire(retire->peer);
     }

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -259,19 +260,63 @@ void attach(const Descriptor& fd, int index, const std::string& interface) {
     }
 }
 
+// Until the group is complete nobody takes a frame, or more than one would.
+void shut(const Descriptor& fd, const std::string& interface) {
+    sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    const sock_fprog program{.len = 1, .filter = &nothing};
+    if (::setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0)
+        throw_system_error("cannot attach a filter to a packet socket for interface " + interface, errno);
+}
+
+void open_up(const Descriptor& fd, const std::string& interface) {
+    constexpr int unused = 0;
+    if (::setsockopt(fd.get(), SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)) != 0)
+        throw_system_error("cannot detach the filter of a packet socket for interface " + interface, errno);
+}
+
+// Makes one group of them, of which each frame goes to one member. The kernel finds a number for the group,
+// which the others join.
+void spread(const std::vector<Descriptor>& sockets, const std::string& interface) {
+    fanout_args group{};
+    group.type_flags = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_UNIQUEID;
+    const std::string attempted = "spread the frames of " + interface + " over the workers";
+    for (const auto& fd : sockets) {
+        set_option(fd, PACKET_FANOUT, group, attempted);
+        int chosen = 0;
+        socklen_t size = sizeof(chosen);
+        if (::getsockopt(fd.get(), SOL_PACKET, PACKET_FANOUT, &chosen, &size) != 0)
+            throw_system_error("cannot " + attempted, errno);
+        group = {};
+        group.id = static_cast<std::uint16_t>(chosen);
+        group.type_flags = PACKET_FANOUT_HASH;
+    }
+    for (const auto& fd : sockets) open_up(fd, interface);
+}
+
 }  // namespace
 
 std::unique_ptr<Device> open_packet_socket(const std::string& interface,
                                            const std::optional<std::string>& netns) {
-    std::unique_ptr<Device> device;
+    return std::move(open_packet_queues(interface, netns, 1)[0]);
+}
+
+std::vector<std::unique_ptr<Device>> open_packet_queues(const std::string& interface,
+                                                        const std::optional<std::string>& netns,
+                                                        unsigned queues) {
+    std::vector<Descriptor> sockets;
     in_namespace(netns, [&] {
-        Descriptor fd = open_descriptor(interface);
-        const int index = find_interface(fd, interface, netns);
-        enlarge_buffers(fd);
-        attach(fd, index, interface);
-        device = std::make_unique<PacketSocket>(std::move(fd), interface);
+        while (sockets.size() < queues) {
+            const Descriptor& fd = sockets.emplace_back(open_descriptor(interface));
+            const int index = find_interface(fd, interface, netns);
+            enlarge_buffers(fd);
+            if (queues > 1) shut(fd, interface);
+            attach(fd, index, interface);
+        }
+        if (queues > 1) spread(sockets, interface);
     });
-    return device;
+    std::vector<std::unique_ptr<Device>> devices;
+    for (auto& fd : sockets) devices.push_back(std::make_unique<PacketSocket>(std::move(fd), interface));
+    return devices;
 }
 
 }  // namespace weft

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "vswitch/device/device.h"
 
@@ -15,5 +16,11 @@ namespace weft {
 // Throws std::runtime_error (no such interface, no permission, no such namespace).
 std::unique_ptr<Device> open_packet_socket(const std::string& interface,
                                            const std::optional<std::string>& netns);
+
+// As many sockets, each for a thread of its own, among which the kernel spreads the flows by a hash that is
+// the same for both directions (PACKET_FANOUT).
+std::vector<std::unique_ptr<Device>> open_packet_queues(const std::string& interface,
+                                                        const std::optional<std::string>& netns,
+                                                        unsigned queues);
 
 }  // namespace weft

@@ -27,14 +27,14 @@ constexpr unsigned uso = 0x20U | 0x40U;  // TUN_F_USO4 | TUN_F_USO6; linux/if_tu
 
 class TunTap final : public Device {
   public:
-    TunTap(Descriptor fd, LinkLayer link, std::string name, unsigned offloads, int index,
-           Netlink netlink) noexcept
-        : fd_(std::move(fd)),
-          link_(link),
-          name_(std::move(name)),
-          offloads_(offloads),
-          index_(index),
-          netlink_(std::move(netlink)) {}
+    TunTap(Descriptor fd, LinkLayer link, std::string name, unsigned offloads) noexcept
+        : fd_(std::move(fd)), link_(link), name_(std::move(name)), offloads_(offloads) {}
+
+    // The kernel counts them for the device, so one of its queues reports them.
+    void count_ring_drops(int index, Netlink netlink) noexcept {
+        index_ = index;
+        netlink_ = std::move(netlink);
+    }
 
     [[nodiscard]] int descriptor() const noexcept override { return fd_.get(); }
 
@@ -53,8 +53,8 @@ class TunTap final : public Device {
     LinkLayer link_;
     std::string name_;
     unsigned offloads_;  // what the kernel knows, TUN_F_...
-    int index_;
-    Netlink netlink_;  // of the device's namespace
+    int index_ = 0;
+    std::optional<Netlink> netlink_;  // of the device's namespace
     bool gro_ = true;
     Coalescer coalescer_;
     std::array<iovec, 1 + Coalescer::max_packets> parts_{};  // of the run that is being written
@@ -145,8 +145,9 @@ void TunTap::set_offload(DeviceOffload offload) noexcept {
 // What the device sends is what we read: a packet that finds the ring full is counted as dropped on
 // transmission.
 std::optional<std::uint64_t> TunTap::ring_drops() noexcept {
+    if (!netlink_) return std::nullopt;
     try {
-        return netlink_.tx_dropped(index_);
+        return netlink_->tx_dropped(index_);
     } catch (const std::exception&) {
         return std::nullopt;
     }
@@ -215,7 +216,10 @@ std::string cure_for_opening(int error) {
     }
 }
 
-Descriptor open_descriptor(const TunTapOptions& options) {
+enum class Queue : std::uint8_t { only, first, further };
+
+// The first or only one makes the device.
+Descriptor open_descriptor(const TunTapOptions& options, Queue queue) {
     Descriptor fd{::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK)};
     if (!fd) {
         const int error = errno;
@@ -225,7 +229,9 @@ Descriptor open_descriptor(const TunTapOptions& options) {
     ifreq request{};
     options.name.copy(request.ifr_name, IFNAMSIZ - 1);
     const bool is_tap = options.layer == TunTapOptions::Layer::tap;
-    constexpr int flags = IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL;
+    int flags = IFF_NO_PI | IFF_VNET_HDR;
+    if (queue != Queue::only) flags |= IFF_MULTI_QUEUE;
+    if (queue != Queue::further) flags |= IFF_TUN_EXCL;
     request.ifr_flags = static_cast<short>((is_tap ? IFF_TAP : IFF_TUN) | flags);
     if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
         const int error = errno;
@@ -261,23 +267,33 @@ void set_up(Netlink& netlink, const TunTapOptions& options) {
 }  // namespace
 
 std::unique_ptr<Device> open_tuntap(const TunTapOptions& options) {
+    return std::move(open_tuntap_queues(options, 1)[0]);
+}
+
+std::vector<std::unique_ptr<Device>> open_tuntap_queues(const TunTapOptions& options, unsigned queues) {
     check_name(options);
-    std::unique_ptr<Device> device;
+    std::vector<std::unique_ptr<Device>> devices;
     in_namespace(options.netns, [&] {
         Netlink netlink;
         if (netlink.link(options.name)) throw_name_taken(options);
         check_addresses(netlink, options);
-        // From here on the device exists as long as its descriptor: an exception deletes it.
-        Descriptor fd = open_descriptor(options);
-        const unsigned offloads = negotiate(fd, options);
+        // From here on the device exists as long as a descriptor of it: an exception deletes it.
+        std::vector<Descriptor> descriptors;
+        descriptors.push_back(open_descriptor(options, queues > 1 ? Queue::first : Queue::only));
+        const unsigned offloads = negotiate(descriptors[0], options);  // for the whole device
+        while (descriptors.size() < queues) descriptors.push_back(open_descriptor(options, Queue::further));
         set_up(netlink, options);
-        const bool is_tap = options.layer == TunTapOptions::Layer::tap;
+        const LinkLayer link =
+            options.layer == TunTapOptions::Layer::tap ? LinkLayer::ethernet : LinkLayer::none;
         const int index = netlink.link(options.name).value().index;
-        device = std::make_unique<TunTap>(std::move(fd), is_tap ? LinkLayer::ethernet : LinkLayer::none,
-                                          options.name, offloads, index, std::move(netlink));
-        device->set_offload(options.offload);
+        for (auto& fd : descriptors) {
+            auto device = std::make_unique<TunTap>(std::move(fd), link, options.name, offloads);
+            device->set_offload(options.offload);
+            if (devices.empty()) device->count_ring_drops(index, std::move(netlink));
+            devices.push_back(std::move(device));
+        }
     });
-    return device;
+    return devices;
 }
 
 }  // namespace weft

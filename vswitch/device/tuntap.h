@@ -10,6 +10,9 @@
 // drained (the kernel reports EIO only to a writer) and refuses writes as Drop::device_error; a deleted one
 // reads as gone. The send buffer (TUNSETSNDBUF) stays at its default: with a limit the kernel leaves its fast
 // write path.
+//
+// Several queues: the kernel spreads flows over them by a hash that is the same for both directions, and moves
+// a flow to the queue into which its answers were written last.
 #pragma once
 
 #include <cstdint>
@@ -40,5 +43,8 @@ struct TunTapOptions {
 // Throws std::runtime_error that says what was attempted, on which device, and the cure where there is one
 // (name taken, no permission for /dev/net/tun, no such namespace, address in use).
 std::unique_ptr<Device> open_tuntap(const TunTapOptions& options);
+
+// The same with as many queues as asked for (IFF_MULTI_QUEUE if more than one), each for a thread of its own.
+std::vector<std::unique_ptr<Device>> open_tuntap_queues(const TunTapOptions& options, unsigned queues);
 
 }  // namespace weft

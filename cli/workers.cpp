@@ -1,0 +1,32 @@
+#include "cli/workers.h"
+
+#include <algorithm>
+
+#include <sched.h>
+
+#include "overlay/worker_pairing.h"
+
+namespace weft {
+
+Workers::Workers(unsigned count, std::size_t pool_packets, const std::function<void()>& event_waiting) {
+    for (unsigned i = 0; i < count; ++i)
+        workers_.push_back(std::make_unique<Worker>(pool_packets, event_waiting));
+    if (count > 1) post_all([](Worker& worker) { worker.datapath().announce_learned(); });
+}
+
+std::optional<Workers::Emitted> Workers::next_event() {
+    for (unsigned i = 0; i < count(); ++i) {
+        const unsigned worker = std::exchange(turn_, (turn_ + 1) % count());
+        if (auto event = workers_[worker]->next_event()) return Emitted{worker, std::move(*event)};
+    }
+    return std::nullopt;
+}
+
+unsigned automatic_workers() {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    if (::sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return 1;
+    return std::clamp(static_cast<unsigned>(CPU_COUNT(&allowed)), 1U, max_workers);
+}
+
+}  // namespace weft

@@ -1,0 +1,57 @@
+// All workers of a node, as the control thread sees them. Each has a complete datapath, so what changes the
+// node is told to every one of them, and each does the same; what one learns from a packet is relayed to the
+// others, by way of the control thread. Packets are never handed from one to another.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "cli/worker.h"
+
+namespace weft {
+
+class Workers {
+  public:
+    // `event_waiting` as for a Worker: called on any of their threads.
+    Workers(unsigned count, std::size_t pool_packets, const std::function<void()>& event_waiting);
+
+    [[nodiscard]] unsigned count() const noexcept { return static_cast<unsigned>(workers_.size()); }
+
+    void post(unsigned worker, Worker::Command command) { workers_[worker]->post(std::move(command)); }
+
+    // A copy of the command for each.
+    template <class Command>
+    void post_all(const Command& command) {
+        for (const auto& worker : workers_) worker->post(command);
+    }
+
+    // What one worker has emitted, for the datapaths of the others.
+    template <class News>
+    void relay(unsigned from, const News& news) {
+        for (unsigned worker = 0; worker < count(); ++worker) {
+            if (worker == from) continue;
+            post(worker, [news](Worker& told) { told.datapath().tell(news, told.now()); });
+        }
+    }
+
+    struct Emitted {
+        unsigned worker = 0;
+        WorkerEvent event;
+    };
+
+    // The workers take turns, so that none of them can be drowned out.
+    [[nodiscard]] std::optional<Emitted> next_event();
+
+  private:
+    std::vector<std::unique_ptr<Worker>> workers_;
+    unsigned turn_ = 0;
+};
+
+// As many as there are CPUs that this process may run on.
+unsigned automatic_workers();
+
+}  // namespace weft
