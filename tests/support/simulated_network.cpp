@@ -5,19 +5,24 @@
 
 #include "crypto/esp.h"
 #include "crypto/x25519.h"
+#include "vswitch/wire.h"
 
 namespace weft::test {
 
 namespace {
 
-constexpr std::size_t node_pool_packets = 512;
+constexpr std::size_t node_pool_packets = 512;  // for each worker
 
 }  // namespace
 
 // ---- Node ----------------------------------------------------------------------------------------
 
-Node::Node(Network& network, std::size_t index, const Endpoint& address)
-    : network_(network), index_(index), address_(address), random_(network.random().next()) {
+Node::Node(Network& network, std::size_t index, const Endpoint& address, unsigned workers)
+    : network_(network),
+      index_(index),
+      address_(address),
+      random_(network.random().next()),
+      datapaths_(workers) {
     random_.fill(identity_.writable());
     public_key_ = X25519{identity_}.public_key();
     boot();
@@ -28,17 +33,27 @@ Node::~Node() = default;
 void Node::boot() {
     ++generation_;
     armed_.reset();
-    next_peer_ = 0;
-    datapath_.reset();
-    pool_ = std::make_unique<PacketPool>(node_pool_packets);
-    datapath_ = std::make_unique<Datapath>(*pool_);
-    handshaker_ = std::make_unique<Handshaker>(identity_, random_);
-    if (configure_) configure_(*this);
+    for (auto& datapath : datapaths_) datapath.reset();
+    pool_ = std::make_unique<PacketPool>(node_pool_packets * workers());
+    for (auto& datapath : datapaths_) {
+        datapath = std::make_unique<Datapath>(*pool_);
+        if (workers() > 1) datapath->announce_learned();
+    }
+    handshaker_ = std::make_unique<Handshaker>(identity_, random_, HandshakerOptions{.workers = workers()});
+    if (configure_) run_configuration();
+}
+
+void Node::run_configuration() {
+    for (configured_ = 0; configured_ < workers(); ++configured_) {
+        next_peer_ = 0;
+        configure_(*this);
+    }
+    configured_ = 0;
 }
 
 void Node::configure(std::function<void(Node&)> configure) {
     configure_ = std::move(configure);
-    configure_(*this);
+    run_configuration();
     settle();
 }
 
@@ -58,7 +73,7 @@ PeerId Node::add_peer(const Node& other, PeerSetup setup) {
                          .prefixes = setup.prefixes,
                          .routed_mtu = 1438,
                          .liveness = {.keepalive = setup.keepalive}});
-    if (setup.encrypted) {
+    if (setup.encrypted && configured_ == 0) {
         handshaker_->add_peer(peer, {.public_key = other.public_key(),
                                      .preshared_key = std::move(setup.preshared_key),
                                      .endpoint = endpoint});
@@ -72,16 +87,22 @@ void Node::move_to(const Endpoint& address) {
     network_.by_address_[address] = this;
 }
 
-void Node::send(PortId port, std::span<const std::uint8_t> bytes) {
+void Node::send(PortId port, std::span<const std::uint8_t> bytes, unsigned worker) {
     Packet packet = pool_->take(bytes);
-    datapath_->from_port(port, {&packet, 1}, network_.now());
+    datapaths_[worker]->from_port(port, {&packet, 1}, network_.now());
     settle();
+}
+
+// As the kernel does it for the sockets.
+unsigned Node::steer(Channel channel, std::span<const std::uint8_t> bytes) const noexcept {
+    if (channel != Channel::esp || bytes.size() < sizeof(be32)) return 0;
+    return Esp::spi_of(bytes) % workers();
 }
 
 void Node::receive(Channel channel, const Endpoint& from, std::span<const std::uint8_t> bytes) {
     const ReceivedTrain train{
         .bytes = bytes, .datagram_size = bytes.size(), .from = from, .channel = channel};
-    datapath_->from_underlay({&train, 1}, network_.now());
+    datapaths_[steer(channel, bytes)]->from_underlay({&train, 1}, network_.now());
     settle();
 }
 
@@ -91,7 +112,7 @@ void Node::initiate(PeerId peer) {
 }
 
 void Node::tick() {
-    datapath_->tick(network_.now());
+    for (const auto& datapath : datapaths_) datapath->tick(network_.now());
     settle();
 }
 
@@ -102,48 +123,74 @@ void Node::handshake_tick() {
 }
 
 void Node::settle() {
-    const Instant now = network_.now();
-    while (true) {
-        auto events = std::exchange(datapath_->events(), {});
-        for (const Event& event : events) {
-            if (const auto* control = std::get_if<ControlReceived>(&event)) {
-                const auto drop =
-                    handshaker_->receive(control->datagram(), control->from, now, network_.wall());
-                if (drop) datapath_->underlay_drops().add(*drop);
-            } else if (const auto* report = std::get_if<PeerReport>(&event)) {
-                handshaker_->report(report->peer, report->activity, now, network_.wall());
-            } else if (const auto* moved = std::get_if<PeerMoved>(&event)) {
-                handshaker_->set_endpoint(moved->peer, moved->endpoint);
-            }
-        }
+    for (bool busy = true; busy;) {
+        busy = false;
+        for (unsigned worker = 0; worker < workers(); ++worker) busy = take_events(worker) || busy;
         auto actions = handshaker_->take_actions();
         for (auto& action : actions) carry_out(action);
-        if (events.empty() && actions.empty()) break;
+        busy = busy || !actions.empty();
     }
-    for (const PortId port : datapath_->ports_with_output()) {
-        auto packets = std::exchange(datapath_->port_outbox(port), {});
+    for (unsigned worker = 0; worker < workers(); ++worker) flush(worker);
+    network_.schedule_handshake(*this);
+}
+
+bool Node::take_events(unsigned worker) {
+    const Instant now = network_.now();
+    auto events = std::exchange(datapaths_[worker]->events(), {});
+    const auto relay = [&](const auto& news) {
+        for (unsigned other = 0; other < workers(); ++other) {
+            if (other != worker) datapaths_[other]->tell(news, now);
+        }
+    };
+    for (const Event& event : events) {
+        if (const auto* control = std::get_if<ControlReceived>(&event)) {
+            const auto drop = handshaker_->receive(control->datagram(), control->from, now, network_.wall());
+            if (drop) datapaths_[worker]->underlay_drops().add(*drop);
+        } else if (const auto* report = std::get_if<PeerReport>(&event)) {
+            PeerActivity activity = report->activity;
+            activity.worker = worker;
+            handshaker_->report(report->peer, activity, now, network_.wall());
+        } else if (const auto* moved = std::get_if<PeerMoved>(&event)) {
+            handshaker_->set_endpoint(moved->peer, moved->endpoint);
+            relay(*moved);
+        } else if (const auto* confirmed = std::get_if<SessionConfirmed>(&event)) {
+            relay(*confirmed);
+        } else if (const auto* station = std::get_if<StationLearned>(&event)) {
+            relay(*station);
+        } else if (const auto* neighbor = std::get_if<NeighborLearned>(&event)) {
+            relay(*neighbor);
+        }
+    }
+    return !events.empty();
+}
+
+void Node::flush(unsigned worker) {
+    Datapath& datapath = *datapaths_[worker];
+    for (const PortId port : datapath.ports_with_output()) {
+        auto packets = std::exchange(datapath.port_outbox(port), {});
         for (const Packet& packet : packets) {
             if (on_output) on_output(port, packet.bytes());
         }
     }
-    datapath_->flushed();
-    for (const DatagramTrain& train : datapath_->underlay_outbox().trains()) {
+    datapath.flushed();
+    for (const DatagramTrain& train : datapath.underlay_outbox().trains()) {
         each_datagram(train.packet.bytes(), train.datagram_size, [&](std::span<const std::uint8_t> datagram) {
             network_.transmit(*this, train.to.remote, train.to.channel, datagram);
         });
     }
-    datapath_->underlay_outbox().clear();
-    network_.schedule_handshake(*this);
+    datapath.underlay_outbox().clear();
 }
 
 void Node::carry_out(Handshaker::Action& action) {
     if (const auto* send = std::get_if<Handshaker::Send>(&action)) {
-        datapath_->send_control(send->to, send->datagram);
+        datapaths_[0]->send_control(send->to, send->datagram);
     } else if (const auto* install = std::get_if<Handshaker::Install>(&action)) {
-        datapath_->set_endpoint(install->peer, install->endpoint);
-        datapath_->install(install->peer, install->sessions.front(), network_.now());
+        for (unsigned worker = 0; worker < workers(); ++worker) {
+            datapaths_[worker]->set_endpoint(install->peer, install->endpoint);
+            datapaths_[worker]->install(install->peer, install->sessions[worker], network_.now());
+        }
     } else if (const auto* retire = std::get_if<Handshaker::Retire>(&action)) {
-        datapath_->retire(retire->peer);
+        for (const auto& datapath : datapaths_) datapath->retire(retire->peer);
     }
 }
 
@@ -154,12 +201,12 @@ Network::Network(std::uint64_t seed, LinkOptions links, Duration tick)
 
 Network::~Network() = default;
 
-Node& Network::add_node() {
+Node& Network::add_node(unsigned workers) {
     const std::size_t index = nodes_.size();
     const auto high = static_cast<std::uint8_t>(index >> 8U);
     const auto low = static_cast<std::uint8_t>(index);
     const Endpoint address{IpAddress::v4({10, 200, high, low}), 4500};
-    nodes_.push_back(std::make_unique<Node>(*this, index, address));
+    nodes_.push_back(std::make_unique<Node>(*this, index, address, workers));
     by_address_[address] = nodes_.back().get();
     schedule_tick(*nodes_.back());
     return *nodes_.back();

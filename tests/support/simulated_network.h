@@ -9,6 +9,9 @@
 // (which reorders), and the NAT of its sender, if it has one: a port-restricted one whose mappings live
 // `nat_timeout` after the last packet out.
 //
+// A node may have several workers, as many datapaths: a packet of the underlay goes to the one that its SPI
+// names, what one of them learns is told to the others at once.
+//
 // A test sees what leaves a node's local ports through Node::on_output, and everything on the underlay
 // through Network::on_wire. The network itself watches that no (receiver, SPI, IV) is ever sent twice:
 // nonce_reuses().
@@ -52,12 +55,13 @@ struct PeerSetup {
 
 class Node {
   public:
-    Node(Network& network, std::size_t index, const Endpoint& address);
+    Node(Network& network, std::size_t index, const Endpoint& address, unsigned workers);
     ~Node();
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
 
-    // Everything that is not key material is set up by `configure`, which restart() runs again.
+    // Everything that is not key material is set up by `configure`, which restart() runs again; once for each
+    // worker, whose datapath() and topology() it gets.
     void configure(std::function<void(Node&)> configure);
 
     // Loses all state but the identity and the configuration, as a daemon does that was killed.
@@ -65,9 +69,14 @@ class Node {
 
     PeerId add_peer(const Node& other, PeerSetup setup);
 
-    [[nodiscard]] Datapath& datapath() noexcept { return *datapath_; }
+    // Of the first worker, when it is not being configured.
+    [[nodiscard]] Datapath& datapath() noexcept { return *datapaths_[configured_]; }
 
-    [[nodiscard]] Topology& topology() noexcept { return datapath_->topology(); }
+    [[nodiscard]] Datapath& datapath(unsigned worker) noexcept { return *datapaths_[worker]; }
+
+    [[nodiscard]] Topology& topology() noexcept { return datapath().topology(); }
+
+    [[nodiscard]] unsigned workers() const noexcept { return static_cast<unsigned>(datapaths_.size()); }
 
     [[nodiscard]] Handshaker& handshaker() noexcept { return *handshaker_; }
 
@@ -79,8 +88,8 @@ class Node {
 
     void move_to(const Endpoint& address);
 
-    // A packet from the host behind `port`.
-    void send(PortId port, std::span<const std::uint8_t> bytes);
+    // A packet from the host behind `port`, read by `worker`.
+    void send(PortId port, std::span<const std::uint8_t> bytes, unsigned worker = 0);
 
     // Any number of datagrams as if they had just arrived from the underlay.
     void receive(Channel channel, const Endpoint& from, std::span<const std::uint8_t> bytes);
@@ -89,7 +98,11 @@ class Node {
 
     [[nodiscard]] std::uint64_t drops(PortId port, Drop drop) { return topology().port(port).drops[drop]; }
 
-    [[nodiscard]] std::uint64_t underlay_drops(Drop drop) { return datapath_->underlay_drops()[drop]; }
+    [[nodiscard]] std::uint64_t underlay_drops(Drop drop) {
+        std::uint64_t total = 0;
+        for (const auto& datapath : datapaths_) total += datapath->underlay_drops()[drop];
+        return total;
+    }
 
     std::function<void(PortId, std::span<const std::uint8_t>)> on_output;
 
@@ -99,7 +112,11 @@ class Node {
     void boot();
     void tick();
     void handshake_tick();
+    void run_configuration();
     void settle();  // moves events, actions and outboxes on until nothing is left
+    bool take_events(unsigned worker);
+    void flush(unsigned worker);
+    [[nodiscard]] unsigned steer(Channel channel, std::span<const std::uint8_t> bytes) const noexcept;
     void carry_out(Handshaker::Action& action);
 
     Network& network_;
@@ -110,7 +127,8 @@ class Node {
     SeededRandom random_;
     std::function<void(Node&)> configure_;
     std::unique_ptr<PacketPool> pool_;
-    std::unique_ptr<Datapath> datapath_;
+    std::vector<std::unique_ptr<Datapath>> datapaths_;  // by worker
+    unsigned configured_ = 0;                           // the worker that is
     std::unique_ptr<Handshaker> handshaker_;
     std::uint16_t next_peer_ = 0;
     std::uint64_t generation_ = 0;  // of the last boot; events of earlier ones are stale
@@ -123,7 +141,7 @@ class Network {
                      Duration tick = std::chrono::milliseconds{250});
     ~Network();
 
-    Node& add_node();  // at 192.0.2.x:4500 or so
+    Node& add_node(unsigned workers = 1);  // at 192.0.2.x:4500 or so
     void put_behind_nat(Node& node, const IpAddress& outside,
                         Duration nat_timeout = std::chrono::seconds{60});
     void forget_nat_mappings();  // as a NAT does that is restarted
