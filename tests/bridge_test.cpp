@@ -216,3 +216,24 @@ TEST_CASE("a removed member is forgotten with its stations, the others stay") {
     bridge.add_member({.port = port_1});
     CHECK(flooded(bridge, port_2) == std::vector{tunnel_a, tunnel_b, port_1});
 }
+
+TEST_CASE("a station that another worker has seen is forwarded to as if it had been seen here") {
+    Bridge bridge = two_ports_and_two_tunnels();
+    bridge.learn(untagged, station_a, port_1, at(0s));
+    const Verdict verdict = bridge.forward(flow(station_b, station_a), port_2, at(0s));
+    CHECK(verdict.action == Verdict::Action::forward);
+    CHECK(verdict.out == port_1);
+    CHECK(verdict.learned);
+    CHECK_FALSE(bridge.forward(flow(station_b, station_a), port_2, at(0s)).learned);
+    CHECK_FALSE(bridge.forward(flow(station_a, station_b), port_1, at(0s)).learned);
+}
+
+TEST_CASE("what another worker says of a port that is gone, or of the gateway, teaches nothing") {
+    Bridge bridge = two_ports_and_two_tunnels();
+    const MacAddress own = mac("02:00:00:00:00:0f");
+    bridge.add_member({.port = leg, .address = own});
+    bridge.remove_member(port_2);
+    bridge.learn(untagged, station_a, port_2, at(0s));
+    bridge.learn(untagged, own, port_1, at(0s));
+    CHECK(bridge.stations().size() == 0);
+}

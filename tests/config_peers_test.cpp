@@ -264,6 +264,32 @@ receive = { spi = 0x1002, key_file = "sa256.key" }
 counter_file = "m.counter"
 )",
      {R"(8:35: key file DIR/sa1.key does not hold base64 of the 36 bytes that aes-256-gcm takes (key and salt): make one with: (umask 077; head -c 36 /dev/urandom | base64 > DIR/sa1.key))"}},
+    {"keys set by hand for several workers",
+     R"([node]
+name = "n"
+workers = 2
+[[peer]]
+name = "m"
+[peer.manual]
+cipher = "aes-128-gcm"
+send = { spi = 0x1001, key_file = "sa1.key" }
+receive = { spi = 0x1002, key_file = "sa2.key" }
+counter_file = "m.counter"
+)",
+     {R"(3:11: more than one worker, and the keys of peer 'm' are set by hand: write workers = 1: such a key is for one worker)"}},
+    {"keys set by hand for as many workers as there may be",
+     R"([node]
+name = "n"
+workers = "auto"
+[[peer]]
+name = "m"
+[peer.manual]
+cipher = "aes-128-gcm"
+send = { spi = 0x1001, key_file = "sa1.key" }
+receive = { spi = 0x1002, key_file = "sa2.key" }
+counter_file = "m.counter"
+)",
+     {R"(3:11: more than one worker, and the keys of peer 'm' are set by hand: write workers = 1: such a key is for one worker)"}},
     {"one manual key for both directions",
      R"([node]
 name = "n"

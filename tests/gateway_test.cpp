@@ -579,3 +579,61 @@ TEST_CASE("no truncated or mutated frame harms the gateway") {
     }
     CHECK(net.gateway.neighbors().size() <= 8);
 }
+
+TEST_CASE("an answer that nobody waits for here is news for other workers, whose datagrams then go") {
+    Fixture asked;
+    Fixture heard;
+    REQUIRE(asked.send("10.1.0.5").has_value());
+    asked.sent();
+    CHECK_FALSE(asked.gateway.take_news());
+    CHECK(heard.receive(arp_reply(station_mac, "10.1.0.5")).action == Action::consumed);
+    const auto news = heard.gateway.take_news();
+    REQUIRE(news);
+    CHECK_FALSE(heard.gateway.take_news());
+    CHECK(heard.gateway.neighbors().empty());
+
+    asked.gateway.learn(*news, start, asked.out);
+    const auto frames = asked.sent();
+    REQUIRE(frames.size() == 1);
+    CHECK(destination_of(frames[0]) == station_mac);
+    CHECK(asked.known("10.1.0.5").reachable);
+    heard.gateway.learn(*news, start, heard.out);
+    CHECK(heard.gateway.neighbors().empty());
+}
+
+TEST_CASE("a question is no news, an announcement is, and counts as unconfirmed") {
+    Fixture net;
+    net.receive(arp_request(station_mac, "10.1.0.5", "10.1.0.1"));
+    CHECK_FALSE(net.gateway.take_news());
+    net.receive(arp_request(other_mac, "10.1.0.5", "10.1.0.5"));
+    const auto news = net.gateway.take_news();
+    REQUIRE(news);
+    CHECK(news->mac == other_mac);
+    CHECK_FALSE(news->confirmed);
+
+    Fixture other;
+    other.receive(arp_request(station_mac, "10.1.0.5", "10.1.0.1"));
+    other.gateway.learn(*news, start, other.out);
+    CHECK(other.known("10.1.0.5").mac == other_mac);
+    CHECK_FALSE(other.known("10.1.0.5").reachable);
+}
+
+TEST_CASE("an IPv6 advertisement is news if it would change a neighbor's address") {
+    Fixture net;
+    const auto advertise = [&](unsigned flags) {
+        net.receive(discovery_frame(our_mac, station_mac,
+                                    {.type = 136,
+                                     .source = ip("fe80::5"),
+                                     .destination = net.gateway.link_local(),
+                                     .target = ip("fe80::5"),
+                                     .flags = flags,
+                                     .link_address = station_mac}));
+        return net.gateway.take_news();
+    };
+    const auto news = advertise(solicited | overriding);
+    REQUIRE(news);
+    CHECK(news->address == ip("fe80::5"));
+    CHECK(news->confirmed);
+    CHECK(advertise(overriding).has_value());
+    CHECK_FALSE(advertise(0).has_value());
+}

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -225,6 +226,7 @@ class World {
     std::deque<Datagram> wire;  // in order of sending; all take equally long
     Duration latency = 20ms;
     std::function<bool(std::size_t from, std::size_t to)> loses = [](auto, auto) { return false; };
+    std::function<void(std::size_t node, const std::vector<Session>& sessions)> on_install;
     std::vector<std::string> trace;
 
     static constexpr Duration step = 50ms;
@@ -241,6 +243,7 @@ class World {
             } else if (auto* install = std::get_if<Handshaker::Install>(&action)) {
                 auto& path = nodes_[i].paths[install->peer];
                 ++path.installed;
+                if (on_install) on_install(i, install->sessions);
                 const bool initiator = install->sessions.at(0).initiator;
                 // A session that was never spoken in makes room for the next, not the one in use.
                 if (!path.sessions.empty() && !path.sessions.front().confirmed) path.sessions.pop_front();
@@ -930,3 +933,84 @@ TEST_CASE("a public key that cannot serve is refused when the peer is added") {
 }
 
 // NOLINTEND(bugprone-unchecked-optional-access)
+
+TEST_CASE("nodes with several workers get a pair of SAs for each, with keys of their own") {
+    for (const auto& [workers_a, workers_b] :
+         {std::pair{1U, 2U}, std::pair{2U, 1U}, std::pair{2U, 3U}, std::pair{16U, 16U}}) {
+        CAPTURE(workers_a);
+        CAPTURE(workers_b);
+        World world{workers_a * 100 + workers_b};
+        world[0].options.workers = workers_a;
+        world[1].options.workers = workers_b;
+        for (const std::size_t i : {0U, 1U}) world.restart(i);
+        std::vector<std::vector<Session>> all(2);
+        world.on_install = [&](std::size_t node, const std::vector<Session>& sessions) {
+            for (const auto& session : sessions) {
+                auto& copy = all[node].emplace_back();
+                copy.outbound = session.outbound.clone();
+                for (const auto& inbound : session.inbound) copy.inbound.push_back(inbound.clone());
+            }
+        };
+        shake_hands(world);
+        REQUIRE(all[0].size() == workers_a);
+        REQUIRE(all[1].size() == workers_b);
+
+        std::set<Bytes> keys;
+        for (const std::size_t sender : {0U, 1U}) {
+            const auto& receivers = all[1 - sender];
+            std::size_t inbound = 0;
+            for (unsigned worker = 0; worker < receivers.size(); ++worker) {
+                inbound += receivers[worker].inbound.size();
+                for (const auto& sa : receivers[worker].inbound) CHECK(sa.spi % receivers.size() == worker);
+            }
+            CHECK(inbound == all[sender].size());
+            for (const auto& session : all[sender]) {
+                const auto& outbound = session.outbound;
+                const auto bytes = outbound.key.bytes();
+                CHECK(keys.emplace(bytes.begin(), bytes.end()).second);
+                const auto& reached = receivers[outbound.spi % receivers.size()].inbound;
+                CHECK(std::ranges::count_if(reached, [&](const SaKeys& sa) {
+                          return same_keys(sa, outbound);
+                      }) == 1);
+            }
+        }
+    }
+}
+
+TEST_CASE("a worker's word that the peer is silent is outweighed by another's that it lives") {
+    World world{5};
+    world[0].options.workers = 2;
+    world.restart(0);
+    shake_hands(world);
+    auto& a = world.handshaker(0);
+    const PeerId b = World::peer(1);
+    const auto tell = [&](unsigned worker, bool heard, bool silent) {
+        a.report(b, {.sent = true, .heard = heard, .silent = silent, .worker = worker}, world.now, world.wall());
+        return a.status(b).in_progress;
+    };
+    world.now += 10s;
+    tell(1, true, false);
+    world.now += 2s;
+    CHECK_FALSE(tell(0, false, true));
+    world.now += 2s;
+    CHECK(tell(0, false, true));
+}
+
+TEST_CASE("nobody outweighs the worker that hears and then is silent itself") {
+    World world{6};
+    shake_hands(world);
+    auto& a = world.handshaker(0);
+    const PeerId b = World::peer(1);
+    world.now += 10s;
+    a.report(b, {.sent = true, .heard = true}, world.now, world.wall());
+    a.report(b, {.sent = true, .silent = true}, world.now, world.wall());
+    CHECK(a.status(b).in_progress);
+}
+
+TEST_CASE("a node has between one and sixteen workers") {
+    SeededRandom random{1};
+    PrivateKey key;
+    random.fill(key.writable());
+    for (const unsigned workers : {0U, 17U})
+        CHECK_THROWS_AS(Handshaker(key, random, {.workers = workers}), std::runtime_error);
+}

@@ -343,3 +343,19 @@ TEST_CASE("the table behaves as a map that is scanned from end to end") {
         }
     }
 }
+
+TEST_CASE("a station is news when it is new, when it has moved, and once in a quarter of the ageing time") {
+    MacTable table = table_of(8, 8, 400s);
+    const auto learn = [&](PortId port, Duration when) {
+        return table.learn(vlan_10, station(1), port, at(when));
+    };
+    CHECK(learn(port_1, 10s));
+    CHECK_FALSE(learn(port_1, 10s));
+    CHECK_FALSE(learn(port_1, 99s));
+    CHECK(learn(port_1, 101s));
+    CHECK_FALSE(learn(port_1, 150s));
+    CHECK(learn(port_2, 150s));
+    CHECK_FALSE(learn(port_2, 199s));
+    CHECK(learn(port_2, 450s));
+    CHECK_FALSE(table.learn(vlan_10, station(2), PortId{9}, at(450s)));  // not a port of the table
+}

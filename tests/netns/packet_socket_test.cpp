@@ -1,5 +1,8 @@
 #include "vswitch/device/packet_socket.h"
 
+#include <algorithm>
+#include <array>
+
 #include <doctest/doctest.h>
 
 #include "tests/support/cable.h"
@@ -186,6 +189,34 @@ TEST_CASE("an interface that cannot be a port says why") {
           "no interface nothing0 in namespace weft-site: create it first, or correct the name (ip link)");
     CHECK(failure("lo", std::nullopt).find("does not carry Ethernet frames") != std::string::npos);
     CHECK(failure("lo", "weft-nowhere").starts_with("no network namespace weft-nowhere"));
+}
+
+TEST_CASE("of several sockets on one interface, each frame is for one, and a flow's always for the same") {
+    const NetworkNamespace site("weft-site");
+    const Host a(site, "a", 1);
+    const auto queues = open_packet_queues(a.interface, site.name(), 2);
+    REQUIRE(queues.size() == 2);
+    PacketPool pool(256);
+    DropCounters drops;
+    a.netns.run("ip neigh add 10.1.0.2 lladdr 02:00:00:00:00:02 dev eth0");
+    std::array<std::size_t, 2> sizes{};
+    a.netns.enter([&] {
+        for (std::uint16_t flow = 0; flow < 32; ++flow) {
+            const test::UdpSocket socket(
+                {.address = *IpAddress::parse(a.address), .port = static_cast<std::uint16_t>(20000 + flow)});
+            for (int i = 0; i < 2; ++i) socket.send(endpoint("10.1.0.2"), "a flow");
+        }
+        for (std::size_t i = 0; i < sizes.size(); ++i) {
+            std::vector<Packet> packets;
+            queues[i]->read(pool, 128, packets, drops);
+            sizes[i] = static_cast<std::size_t>(std::ranges::count_if(packets, test::is_udp(true, port)));
+        }
+    });
+    CHECK(sizes[0] + sizes[1] == 64);
+    CHECK(sizes[0] % 2 == 0);
+    CHECK(sizes[0] > 4);
+    CHECK(sizes[1] > 4);
+    CHECK(drops.total() == 0);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "vswitch/device/tuntap.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include <doctest/doctest.h>
@@ -384,6 +385,73 @@ TEST_CASE("what cannot be opened says why, names the cure and leaves nothing beh
 
     host.enter([] { CHECK_FALSE(Netlink().link("a2")); });
     CHECK_FALSE(Netlink().link("a2"));
+}
+
+TEST_CASE("of several queues, one flow's packets come out of one, and its answers into another move it there") {
+    const NetworkNamespace host("weft-a");
+    constexpr unsigned count = 3;
+    const auto queues =
+        open_tuntap_queues(options(TunTapOptions::Layer::tun, host, "q1", {"10.1.0.1/24"}), count);
+    REQUIRE(queues.size() == count);
+    PacketPool pool(256);
+    DropCounters drops;
+    const auto read = [&](std::vector<std::size_t>& sizes, std::vector<Packet>& packets) {
+        sizes.clear();
+        packets.clear();
+        for (const auto& queue : queues) {
+            const auto before = packets.size();
+            queue->read(pool, 64, packets, drops);
+            std::erase_if(packets, [](const Packet& packet) { return !test::is_udp(false, port)(packet); });
+            sizes.push_back(packets.size() - before);
+        }
+    };
+    std::vector<std::size_t> sizes;
+    std::vector<Packet> packets;
+    host.enter([&] {
+        const test::UdpSocket socket(endpoint("10.1.0.1"));
+        for (int i = 0; i < 20; ++i) socket.send(endpoint("10.1.0.2"), "one flow");
+        read(sizes, packets);
+        CHECK(std::ranges::count(sizes, 20U) == 1);
+        CHECK(std::ranges::count(sizes, 0U) == count - 1);
+
+        for (unsigned queue = 0; queue < count; ++queue) {
+            std::vector<Packet> answer;
+            answer.push_back(std::move(packets.at(0)));
+            test::reflect(answer[0], false);
+            CHECK(queues[queue]->write(answer, drops) == 1);
+            CHECK(socket.receive() == "one flow");
+            socket.send(endpoint("10.1.0.2"), "one flow");
+            read(sizes, packets);
+            for (unsigned other = 0; other < count; ++other) CHECK(sizes[other] == (other == queue ? 1 : 0));
+        }
+    });
+    CHECK(drops.total() == 0);
+}
+
+TEST_CASE("many flows are spread over the queues") {
+    const NetworkNamespace host("weft-a");
+    auto wanted = options(TunTapOptions::Layer::tap, host, "q1", {"10.1.0.1/24"});
+    const auto queues = open_tuntap_queues(wanted, 2);
+    PacketPool pool(256);
+    DropCounters drops;
+    std::array<std::size_t, 2> sizes{};
+    host.run("ip neigh add 10.1.0.2 lladdr 02:00:00:00:00:02 dev q1");
+    host.enter([&] {
+        for (std::uint16_t flow = 0; flow < 64; ++flow) {
+            const test::UdpSocket socket({.address = *IpAddress::parse("10.1.0.1"),
+                                          .port = static_cast<std::uint16_t>(20000 + flow)});
+            socket.send(endpoint("10.1.0.2"), "a flow");
+        }
+        for (std::size_t i = 0; i < sizes.size(); ++i) {
+            std::vector<Packet> packets;
+            queues[i]->read(pool, 128, packets, drops);
+            sizes[i] = static_cast<std::size_t>(std::ranges::count_if(packets, test::is_udp(true, port)));
+        }
+    });
+    CHECK(sizes[0] + sizes[1] == 64);
+    CHECK(sizes[0] > 8);
+    CHECK(sizes[1] > 8);
+    CHECK_THROWS_AS((void)open_tuntap_queues(wanted, 2), std::runtime_error);
 }
 
 }  // namespace

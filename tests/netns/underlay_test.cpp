@@ -1,6 +1,8 @@
 #include "overlay/underlay.h"
 
+#include <memory>
 #include <set>
+#include <stdexcept>
 
 #include <sys/socket.h>
 
@@ -267,6 +269,67 @@ TEST_CASE("an address that cannot be bound says why and names the cure") {
     CHECK(failure(options).starts_with("cannot bind the underlay to device nothing0: No such device"));
     options.device = "lo";
     CHECK(failure(options) == "no failure");
+}
+
+// As many as there are workers, on one port.
+std::vector<std::unique_ptr<Underlay>> shared(UnderlayOptions options, unsigned workers) {
+    std::vector<std::unique_ptr<Underlay>> made;
+    options.sharing.workers = workers;
+    for (options.sharing.worker = 0; options.sharing.worker < workers; ++options.sharing.worker)
+        made.push_back(std::make_unique<Underlay>(options, made.empty() ? nullptr : made[0].get()));
+    return made;
+}
+
+TEST_CASE("a datagram goes to the worker that its SPI names, and what has none to the first") {
+    struct Case {
+        std::string payload;
+        unsigned worker;
+    };
+
+    using std::string_literals::operator""s;
+    for (const char* local : {"127.0.0.1:0", "[::]:0"}) {
+        CAPTURE(local);
+        const auto workers = shared(on(local), 3);
+        const Endpoint to{.address = *IpAddress::parse("127.0.0.1"),
+                          .port = workers[0]->local_port(Channel::esp)};
+        const test::UdpSocket peer(at("127.0.0.1:6001"));
+        for (const auto& [payload, worker] :
+             {Case{"\0\0\1\0rest"s, 256 % 3}, Case{"\0\0\1\1rest"s, 257 % 3}, Case{"\0\0\1\2rest"s, 258 % 3},
+              Case{"\xFF\xFF\xFF\xFE"s, 0xFFFFFFFE % 3}, Case{"\0\0\0\0\1\1handshake"s, 0}, Case{"\xFF"s, 0},
+              Case{"\0\0\1"s, 0}}) {
+            CHECK(workers[worker]->local_port(Channel::esp) == to.port);
+            peer.send(to, payload);
+            Traffic traffic;
+            traffic.read(*workers[worker]);
+            REQUIRE(traffic.datagrams.size() == 1);
+            CHECK(text(traffic.datagrams[0].packet) == payload);
+        }
+    }
+}
+
+TEST_CASE("a plain flow leaves every worker from the same port") {
+    const auto workers = shared(on("127.0.0.1:0", "127.0.0.1:0"), 2);
+    const test::UdpSocket vtep(at("127.0.0.1:6001"));
+    for (const std::uint32_t flow : {1U, 2U, 77U}) {
+        std::set<std::uint16_t> ports;
+        for (const auto& worker : workers) {
+            Traffic traffic;
+            traffic.queue(at("127.0.0.1:6001"), "frame", Channel::vxlan, flow);
+            worker->write(traffic.datagrams, traffic.refused);
+            CHECK(traffic.refused.empty());
+            Endpoint from;
+            CHECK(vtep.receive(&from) == "frame");
+            ports.insert(from.port);
+        }
+        CHECK(ports.size() == 1);
+    }
+}
+
+TEST_CASE("workers share a port with one another, but with no other program") {
+    const auto first = shared(on("127.0.0.1:6002"), 2);
+    CHECK_THROWS_WITH_AS((void)shared(on("127.0.0.1:6002"), 2), doctest::Contains("Address already in use: "),
+                         std::runtime_error);
+    CHECK(failure(on("127.0.0.1:6002")).find("Address already in use") != std::string::npos);
 }
 
 }  // namespace
