@@ -213,8 +213,12 @@ void Daemon::change(const config::AddPeer& add) {
                         .routed_mtu = path_.routed(),
                         .liveness = {.keepalive = peer.keepalive}};
     for (const std::string& bridge : peer.bridges) options.bridges.push_back(bridge_id(bridge));
-    workers_->post_all(
-        [id, port, options](Worker& worker) { worker.datapath().topology().add_peer(id, port, options); });
+    for (unsigned i = 0; i < workers_->count(); ++i) {
+        if (i > 0) options.liveness.keepalive = Duration::zero();  // the first worker's is enough
+        workers_->post(i, [id, port, options](Worker& worker) {
+            worker.datapath().topology().add_peer(id, port, options);
+        });
+    }
     keying_->add(id, peer);
 }
 

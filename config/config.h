@@ -23,7 +23,7 @@ struct Node {
     static constexpr unsigned max_workers = 16;
 
     std::string name;
-    unsigned workers = 1;  // or automatic: one for each CPU
+    unsigned workers = 1;                   // or automatic: one for each CPU
     std::string control;                    // path of the Unix socket; default /run/weft/NAME.sock
     std::optional<PrivateKey> private_key;  // there if any peer has encryption = "esp" and is not manual
     PublicKey public_key;

@@ -105,11 +105,13 @@ void check_manual_sas(const Config& config, const Origins& origins, Report& repo
 
 // Such a key has one sequence of numbers, which only one thread can count.
 void check_manual_workers(const Config& config, const Origins& origins, Report& report) {
-    const auto manual = std::ranges::find_if(config.peers, [](const Peer& peer) { return peer.manual.has_value(); });
+    const auto manual =
+        std::ranges::find_if(config.peers, [](const Peer& peer) { return peer.manual.has_value(); });
     if (config.node.workers == 1 || manual == config.peers.end() || !origins.node) return;
-    report.add(origins.node->at("workers"),
-               fmt::format("more than one worker, and the keys of peer {} are set by hand", quoted(manual->name)),
-               "write workers = 1: such a key is for one worker");
+    report.add(
+        origins.node->at("workers"),
+        fmt::format("more than one worker, and the keys of peer {} are set by hand", quoted(manual->name)),
+        "write workers = 1: such a key is for one worker");
 }
 
 }  // namespace

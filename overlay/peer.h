@@ -4,10 +4,10 @@
 //
 //            install (initiator)                       install (responder)
 //   current  ------------------> previous     next <---------------------
-//   new      ------------------> current      next becomes current, and current previous, when the first
-//   packet sealed
-//                                             with it arrives, here or at another worker: only then is it
-//                                             known that the peer has the keys
+//   new      ------------------> current
+//
+// next becomes current, and current previous, when the first packet that is sealed with it arrives, here or
+// at another worker: only then is it known that the peer has the keys.
 //
 // Packets for a peer without a session wait in `parked`, bounded, until there is one.
 #pragma once

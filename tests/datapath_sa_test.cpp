@@ -50,11 +50,8 @@ struct PeerNode : SingleNode {
 
     // A session whose SPIs are 300 + n outbound and 400 + n inbound.
     void install(std::uint32_t n, bool initiator) {
-        Session session{.id = n,
-                        .outbound = sa_keys(300 + n),
-                        .inbound = {},
-                        .initiator = initiator,
-                        .established = now};
+        Session session{
+            .id = n, .outbound = sa_keys(300 + n), .inbound = {}, .initiator = initiator, .established = now};
         session.inbound.push_back(sa_keys(400 + n));
         datapath.install(peer, session, now);
         collect();

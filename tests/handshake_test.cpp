@@ -754,7 +754,8 @@ TEST_CASE("a larger key gives way after three initiations that were all refused"
                                                              world.now, from == 1 ? early : world.wall());
                 }
                 if (auto* install = std::get_if<Handshaker::Install>(&action)) {
-                    world.path(from, 1 - from).sessions.push_front({std::move(install->sessions.at(0)), true});
+                    world.path(from, 1 - from)
+                        .sessions.push_front({std::move(install->sessions.at(0)), true});
                 }
             }
         }
@@ -969,9 +970,8 @@ TEST_CASE("nodes with several workers get a pair of SAs for each, with keys of t
                 const auto bytes = outbound.key.bytes();
                 CHECK(keys.emplace(bytes.begin(), bytes.end()).second);
                 const auto& reached = receivers[outbound.spi % receivers.size()].inbound;
-                CHECK(std::ranges::count_if(reached, [&](const SaKeys& sa) {
-                          return same_keys(sa, outbound);
-                      }) == 1);
+                CHECK(std::ranges::count_if(reached,
+                                            [&](const SaKeys& sa) { return same_keys(sa, outbound); }) == 1);
             }
         }
     }
@@ -985,7 +985,8 @@ TEST_CASE("a worker's word that the peer is silent is outweighed by another's th
     auto& a = world.handshaker(0);
     const PeerId b = World::peer(1);
     const auto tell = [&](unsigned worker, bool heard, bool silent) {
-        a.report(b, {.sent = true, .heard = heard, .silent = silent, .worker = worker}, world.now, world.wall());
+        a.report(b, {.sent = true, .heard = heard, .silent = silent, .worker = worker}, world.now,
+                 world.wall());
         return a.status(b).in_progress;
     };
     world.now += 10s;

@@ -27,10 +27,8 @@ Peer& add(PeerTable& table, PeerId id, bool encrypted, const std::optional<Endpo
 
 // A session that is found by `spi`.
 std::unique_ptr<PeerSession> session(std::uint32_t spi, Instant established = start) {
-    auto made = std::make_unique<PeerSession>(PeerSession{.id = spi,
-                                                          .outbound = OutboundSa{sa_keys(spi + 1000)},
-                                                          .inbound = {},
-                                                          .established = established});
+    auto made = std::make_unique<PeerSession>(PeerSession{
+        .id = spi, .outbound = OutboundSa{sa_keys(spi + 1000)}, .inbound = {}, .established = established});
     made->inbound.emplace_back(sa_keys(spi));
     return made;
 }

@@ -1,11 +1,11 @@
 // One snapshot made of several workers' parts.
+#include "overlay/snapshot.h"
+
 #include <chrono>
 #include <memory>
 #include <vector>
 
 #include <doctest/doctest.h>
-
-#include "overlay/snapshot.h"
 
 using namespace weft;
 using namespace std::chrono_literals;

@@ -1,10 +1,10 @@
 // The arithmetic of which worker sends to which, over all numbers of workers.
+#include "overlay/worker_pairing.h"
+
 #include <set>
 #include <vector>
 
 #include <doctest/doctest.h>
-
-#include "overlay/worker_pairing.h"
 
 using namespace weft;
 

@@ -56,8 +56,8 @@ Verdict Bridge::forward(const FlowKey& flow, PortId in, Instant now) noexcept {
     const BridgeMember* from = member(in);
     if (from == nullptr) return Verdict::drop(Drop::no_member);
 
-    const bool learned = owner(flow.source_mac, flow.vlan) == no_port &&
-                         stations_.learn(flow.vlan, flow.source_mac, in, now);
+    const bool learned =
+        owner(flow.source_mac, flow.vlan) == no_port && stations_.learn(flow.vlan, flow.source_mac, in, now);
     Verdict verdict = decide(flow, *from, now);
     verdict.learned = learned;
     return verdict;

@@ -76,8 +76,8 @@ class MacTable {
     [[nodiscard]] PortId lookup(VlanId vlan, const MacAddress& mac, Instant now) const noexcept;
 
     // Notes that `mac` was seen on `port`; relearns a moved station, evicts fairly when full. True if that is
-    // worth telling other tables of the same bridge: the station is new, has moved, or has talked into another
-    // quarter of the ageing time, which they cannot know.
+    // worth telling other tables of the same bridge: the station is new, has moved, or has talked into
+    // another quarter of the ageing time, which they cannot know.
     bool learn(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept;
 
     void expire(Instant now) noexcept;

@@ -96,7 +96,8 @@ void receive(Handshaker& handshaker, const Bytes& datagram) {
 void parse_payloads(ByteView input) {
     if (const auto payload = InitiationPayload::parse(input)) {
         const auto again = InitiationPayload::parse(payload->serialize());
-        if (!payload->ciphers.empty() && (!again || again->inbound.first != payload->inbound.first)) std::abort();
+        if (!payload->ciphers.empty() && (!again || again->inbound.first != payload->inbound.first))
+            std::abort();
     }
     if (input.size() != ResponsePayload::size) return;
     if (const auto payload = ResponsePayload::parse(input.first<ResponsePayload::size>())) {

@@ -387,7 +387,8 @@ TEST_CASE("what cannot be opened says why, names the cure and leaves nothing beh
     CHECK_FALSE(Netlink().link("a2"));
 }
 
-TEST_CASE("of several queues, one flow's packets come out of one, and its answers into another move it there") {
+TEST_CASE(
+    "of several queues, one flow's packets come out of one, and its answers into another move it there") {
     const NetworkNamespace host("weft-a");
     constexpr unsigned count = 3;
     const auto queues =
@@ -438,8 +439,8 @@ TEST_CASE("many flows are spread over the queues") {
     host.run("ip neigh add 10.1.0.2 lladdr 02:00:00:00:00:02 dev q1");
     host.enter([&] {
         for (std::uint16_t flow = 0; flow < 64; ++flow) {
-            const test::UdpSocket socket({.address = *IpAddress::parse("10.1.0.1"),
-                                          .port = static_cast<std::uint16_t>(20000 + flow)});
+            const test::UdpSocket socket(
+                {.address = *IpAddress::parse("10.1.0.1"), .port = static_cast<std::uint16_t>(20000 + flow)});
             socket.send(endpoint("10.1.0.2"), "a flow");
         }
         for (std::size_t i = 0; i < sizes.size(); ++i) {

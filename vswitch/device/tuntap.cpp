@@ -33,7 +33,7 @@ class TunTap final : public Device {
     // The kernel counts them for the device, so one of its queues reports them.
     void count_ring_drops(int index, Netlink netlink) noexcept {
         index_ = index;
-        netlink_ = std::move(netlink);
+        netlink_.emplace(std::move(netlink));
     }
 
     [[nodiscard]] int descriptor() const noexcept override { return fd_.get(); }

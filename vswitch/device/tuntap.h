@@ -11,8 +11,8 @@
 // reads as gone. The send buffer (TUNSETSNDBUF) stays at its default: with a limit the kernel leaves its fast
 // write path.
 //
-// Several queues: the kernel spreads flows over them by a hash that is the same for both directions, and moves
-// a flow to the queue into which its answers were written last.
+// Several queues: the kernel spreads flows over them by a hash that is the same for both directions, and
+// moves a flow to the queue into which its answers were written last.
 #pragma once
 
 #include <cstdint>
