@@ -11,6 +11,7 @@
 # Nothing here uses `ip netns exec` or `ip -n`: they remount /sys, which fails in a chroot. nsenter only changes namespace.
 #
 # WEFT_BIN            folder of weftd and weft (default: the dev build's, else the release build's)
+# WEFT_WORKERS        of every node whose test does not say otherwise (not for manual.sh, whose keys are for one)
 # WEFT_KEEP_LOGS=1    leave the work folder with configurations, logs and captures in place
 
 set -euo pipefail
@@ -157,6 +158,7 @@ config() {
         echo "name = \"$site\""
         echo "control = \"$work/$site.sock\""
         [[ ! -e $work/$site.key ]] || echo "private_key_file = \"$work/$site.key\""
+        [[ -z ${WEFT_WORKERS-} || "$*" == *"workers ="* ]] || echo "workers = $WEFT_WORKERS"
         printf '%s\n' "$@" ''
         cat
     } >"$work/$site.toml"

@@ -22,10 +22,12 @@ sites() {
 streams() {
     local from=$1 to=$2 address=$3
     shift 3
+    rm -f "$work/iperf-server.log"
     spawn "$to" "$work/iperf-server.log" iperf3 --server --one-off --forceflush
     wait_for "iperf3 listens" 10 grep -q listening "$work/iperf-server.log"
     result=$(on "$from" timeout 60 iperf3 --client "$address" --json "$@") ||
         fail "iperf3 $from -> $to: $(jq -r '.error? // .' <<<"$result" | tail -3)"
+    jq -e 'has("error") | not' <<<"$result" >/dev/null || fail "iperf3 $from -> $to: $(jq -r .error <<<"$result")"
     wait_for "iperf3 ends" 10 gone "$last_spawned"
 }
 
