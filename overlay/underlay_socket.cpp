@@ -55,7 +55,6 @@ void configure(const Descriptor& fd, const Endpoint& local, const PortSharing& s
              set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6_only) == 0;
     }
     if (sharing.workers > 1) {
-        constexpr int on = 1;
         constexpr int initial_ttl = 64;
         const int ttl = initial_ttl - static_cast<int>(sharing.worker);
         ok = ok && set_option(fd, SOL_SOCKET, SO_REUSEPORT, on) == 0 &&
