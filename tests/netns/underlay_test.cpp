@@ -301,8 +301,8 @@ TEST_CASE("a datagram goes to the worker that its SPI names, and what has none t
             peer.send(to, payload);
             Traffic traffic;
             traffic.read(*workers[worker]);
-            REQUIRE(traffic.datagrams.size() == 1);
-            CHECK(text(traffic.datagrams[0].packet) == payload);
+            REQUIRE(traffic.received.size() == 1);
+            CHECK(text(traffic.received[0]) == payload);
         }
     }
 }
@@ -315,7 +315,7 @@ TEST_CASE("a plain flow leaves every worker from the same port") {
         for (const auto& worker : workers) {
             Traffic traffic;
             traffic.queue(at("127.0.0.1:6001"), "frame", Channel::vxlan, flow);
-            worker->write(traffic.datagrams, traffic.refused);
+            traffic.write(*worker);
             CHECK(traffic.refused.empty());
             Endpoint from;
             CHECK(vtep.receive(&from) == "frame");
