@@ -39,6 +39,8 @@ class ReplayWindow {
         words_[index_of(sequence)] |= bit_of(sequence);
     }
 
+    void prefetch(std::uint64_t sequence) const noexcept { __builtin_prefetch(&words_[index_of(sequence)]); }
+
     [[nodiscard]] std::uint64_t highest() const noexcept { return highest_; }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }

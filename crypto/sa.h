@@ -49,6 +49,8 @@ class OutboundSa {
     // would.
     void raise_limit(std::uint64_t limit) noexcept;
 
+    void prefetch() const noexcept { aead_.prefetch(); }
+
   private:
     friend struct Esp;
 
@@ -74,6 +76,12 @@ class InboundSa {
     [[nodiscard]] std::uint32_t spi() const noexcept { return spi_; }
 
     [[nodiscard]] const ReplayWindow& window() const noexcept { return window_; }
+
+    // For a packet with this low half of its sequence number.
+    void prefetch(std::uint32_t low) const noexcept {
+        aead_.prefetch();
+        window_.prefetch(low);
+    }
 
     // The 64-bit sequence number that `low` stands for: the first one with that low half that is not below
     // the window (RFC 4303 appendix A2.2, both of its cases). A wrong guess fails the integrity check, which

@@ -13,9 +13,18 @@
 
 namespace weft {
 
+namespace {
+
+constexpr std::size_t max_bound = 256;  // packets that wait for the end of the batch to be sealed
+
+}  // namespace
+
 Datapath::Datapath(PacketPool& pool) : pool_(pool) {
     events_.reserve(max_events);
+    frames_.reserve(max_received);
+    arrived_.reserve(max_received);
     opened_.reserve(max_received);
+    bound_.reserve(max_bound);
     leg_frames_.reserve(max_batch);
     unresolved_.reserve(max_batch);
 }
@@ -31,7 +40,7 @@ void Datapath::from_port(PortId in, std::span<Packet> batch, Instant now) noexce
         port.traffic.rx_bytes += packet.size();
         switch (port.kind) {
             case Port::Kind::frame_device:
-                bridge_frame(topology_.bridge(port.bridge), in, std::move(packet));
+                take_frame(topology_.bridge(port.bridge), in, std::move(packet));
                 break;
             case Port::Kind::datagram_device:
                 route_datagram(in, std::move(packet));
@@ -41,27 +50,57 @@ void Datapath::from_port(PortId in, std::span<Packet> batch, Instant now) noexce
         }
         packet = Packet{};
     }
+    forward_taken();
+    send_bound();
 }
 
-// 2. Bridging: which VLAN, what is it, where does it go?
-void Datapath::bridge_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) noexcept {
-    const BridgeMember* member = slot.bridge.member(in);
-    if (member == nullptr) return count(in, Drop::no_member);
-    if (!pop_vlan_tag(frame)) return count(in, Drop::truncated);
-    const auto vlan = member->vlans.admit(frame);
-    if (!vlan) return count(in, vlan.error());
-    const auto what = classify_frame(frame.bytes(), *vlan);
-    if (!what) return count(in, what.error());
+// 2. Bridging: which VLAN, what is it, where does it go? Asked of the whole batch, question by question.
+void Datapath::take_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) noexcept {
+    const auto what = admit(slot, in, frame);
+    if (!what) return;
+    slot.bridge.prefetch_buckets(what->flow);
+    frames_.push_back({&slot, in, std::move(frame), *what});
+}
 
-    const Verdict verdict = slot.bridge.forward(what->flow, in, now_);
-    if (verdict.learned) announce(StationLearned{slot.id, what->flow.vlan, what->flow.source_mac, in});
+void Datapath::forward_taken() noexcept {
+    for (const Frame& frame : frames_) frame.slot->bridge.prefetch_stations(frame.what.flow);
+    for (Frame& frame : frames_) forward_frame(*frame.slot, frame.in, std::move(frame.packet), frame.what);
+    frames_.clear();
+}
+
+// The same for a frame by itself, as it comes out of the router.
+void Datapath::bridge_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) noexcept {
+    const auto what = admit(slot, in, frame);
+    if (what) forward_frame(slot, in, std::move(frame), *what);
+}
+
+std::optional<Classified> Datapath::admit(const Topology::BridgeSlot& slot, PortId in,
+                                          Packet& frame) noexcept {
+    const auto refuse = [&](Drop drop) {
+        count(in, drop);
+        return std::nullopt;
+    };
+    const BridgeMember* member = slot.bridge.member(in);
+    if (member == nullptr) return refuse(Drop::no_member);
+    if (!pop_vlan_tag(frame)) return refuse(Drop::truncated);
+    const auto vlan = member->vlans.admit(frame);
+    if (!vlan) return refuse(vlan.error());
+    const auto what = classify_frame(frame.bytes(), *vlan);
+    if (!what) return refuse(what.error());
+    return *what;
+}
+
+void Datapath::forward_frame(Topology::BridgeSlot& slot, PortId in, Packet frame,
+                             const Classified& what) noexcept {
+    const Verdict verdict = slot.bridge.forward(what.flow, in, now_);
+    if (verdict.learned) announce(StationLearned{slot.id, what.flow.vlan, what.flow.source_mac, in});
     switch (verdict.action) {
         case Verdict::Action::drop:
             return count(in, verdict.reason);
         case Verdict::Action::forward:
-            return deliver_frame(slot, in, verdict.out, std::move(frame), *what);
+            return deliver_frame(slot, in, verdict.out, std::move(frame), what);
         case Verdict::Action::flood:
-            return flood(slot, in, std::move(frame), *what);
+            return flood(slot, in, std::move(frame), what);
     }
 }
 
@@ -195,15 +234,34 @@ void Datapath::frame_to_peer(const Topology::BridgeSlot& slot, PortId in, Port& 
                              const Classified& what) noexcept {
     const Vni vni = slot.vni.value_or(Vni{0});  // a bridge without one has no tunnels
     push_vlan_tag(frame);
-    to_peer(in, *topology_.peers().find(tunnel.peer), tunnel,
-            frame_payload(std::move(frame), vni, hash(what.flow)));
+    to_peer(in, tunnel, frame_payload(std::move(frame), vni, hash(what.flow)));
 }
 
 void Datapath::datagram_to_peer(PortId in, Port& tunnel, Packet datagram) noexcept {
-    to_peer(in, *topology_.peers().find(tunnel.peer), tunnel, datagram_payload(std::move(datagram)));
+    to_peer(in, tunnel, datagram_payload(std::move(datagram)));
 }
 
-void Datapath::to_peer(PortId in, Peer& peer, Port& tunnel, TunnelPayload payload) noexcept {
+// A flood to many peers must not empty the pool.
+void Datapath::to_peer(PortId in, const Port& tunnel, TunnelPayload payload) noexcept {
+    Peer* peer = topology_.peers().find(tunnel.peer);
+    __builtin_prefetch(peer);
+    bound_.push_back({in, peer, std::move(payload)});
+    if (bound_.size() == max_bound) send_bound();
+}
+
+// 6. The keys, for the whole batch: those of as many peers as it has packets.
+void Datapath::send_bound() noexcept {
+    if (bound_.size() > 1 && bound_.front().peer != bound_.back().peer) {
+        for (const Bound& bound : bound_) __builtin_prefetch(bound.peer->current.get());
+        for (const Bound& bound : bound_)
+            if (bound.peer->current) bound.peer->current->outbound.prefetch();
+    }
+    for (Bound& bound : bound_) send_to_peer(bound.in, *bound.peer, std::move(bound.payload));
+    bound_.clear();
+}
+
+void Datapath::send_to_peer(PortId in, Peer& peer, TunnelPayload payload) noexcept {
+    Port& tunnel = topology_.port(peer.port);
     if (!peer.encrypted) return plain_to_peer(in, peer, tunnel, payload);
     if (peer.sealing(now_) == nullptr) return park(peer, tunnel, std::move(payload));
     seal_to_peer(in, peer, tunnel, payload);
@@ -269,8 +327,7 @@ void Datapath::want_session(Peer& peer) noexcept {
 
 void Datapath::send_parked(Peer& peer) noexcept {
     auto parked = std::exchange(peer.parked, {});
-    for (TunnelPayload& payload : parked)
-        to_peer(peer.port, peer, topology_.port(peer.port), std::move(payload));
+    for (TunnelPayload& payload : parked) send_to_peer(peer.port, peer, std::move(payload));
 }
 
 void Datapath::drop_parked(Peer& peer) noexcept {
@@ -295,33 +352,59 @@ void Datapath::from_underlay(std::span<const ReceivedTrain> batch, Instant now) 
             if (train.channel == Channel::vxlan) {
                 from_vxlan(train, datagram);
             } else {
-                from_esp(train, datagram);
+                take_esp(train, datagram);
             }
         });
     }
+    open_arrived();
     deliver_opened();
+    forward_taken();
+    send_bound();
 }
 
-// 1. Whose is it? 2. Is it authentic and new?
-void Datapath::from_esp(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept {
+// 1. Whose is it?
+void Datapath::take_esp(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept {
     constexpr std::uint8_t nat_keepalive = 0xFF;  // RFC 3948 section 2.3
     if (datagram.size() == 1 && datagram[0] == nat_keepalive) return;
     if (datagram.size() < sizeof(be32)) return underlay_drops_.add(Drop::truncated);
     const Spi spi{Esp::spi_of(datagram)};
     if (spi == Spi{0}) return from_control(train, datagram);  // the non-ESP marker (RFC 3948 section 2.2)
+    const PeerTable::Found from = topology_.peers().find(spi);
+    if (from.peer == nullptr) return underlay_drops_.add(Drop::unknown_spi);
+    __builtin_prefetch(from.session);
+    __builtin_prefetch(from.sa);
+    arrived_.push_back({&train, datagram, from});
+}
 
-    const auto [peer, session, sa] = topology_.peers().find(spi);
+// 2. Is it authentic and new? A session that its successor displaces while the batch is opened takes its SPIs
+// with it.
+void Datapath::open_arrived() noexcept {
+    if (arrived_.size() > 1 && arrived_.front().from.sa != arrived_.back().from.sa) {
+        for (const Arrived& arrived : arrived_)
+            arrived.from.sa->prefetch(static_cast<std::uint32_t>(arrived.from.sa->window().highest()));
+    }
+    const std::uint64_t version = topology_.peers().version();
+    for (Arrived& arrived : arrived_) {
+        if (topology_.peers().version() != version)
+            arrived.from = topology_.peers().find(Spi{Esp::spi_of(arrived.datagram)});
+        from_esp(arrived);
+    }
+    arrived_.clear();
+}
+
+void Datapath::from_esp(const Arrived& arrived) noexcept {
+    const auto [peer, session, sa] = arrived.from;
     if (peer == nullptr || !session->alive(now_)) return underlay_drops_.add(Drop::unknown_spi);
     Port& tunnel = topology_.port(peer->port);
     Packet packet = pool_.take();
     if (!packet) return tunnel.drops.add(Drop::no_buffer);
-    const auto opened = open(*sa, datagram, packet);
+    const auto opened = open(*sa, arrived.datagram, packet);
     if (!opened) return tunnel.drops.add(opened.error());
     const bool is_dummy =
         opened->next_header == ip_protocol::none;  // a keepalive: all it had to say was heard
-    heard_from(*peer, *session, train.from, opened->newest, !is_dummy);
+    heard_from(*peer, *session, arrived.train->from, opened->newest, !is_dummy);
     if (is_dummy) return;
-    opened_.push_back({peer, spi, opened->sequence, opened->next_header, std::move(packet)});
+    opened_.push_back({peer, Spi{sa->spi()}, opened->sequence, opened->next_header, std::move(packet)});
 }
 
 // What the underlay delivered out of order within a batch goes on in order. 3. What is in it? 4. May the peer
@@ -392,7 +475,7 @@ void Datapath::frame_from_peer(Port& tunnel, Vni vni, Packet frame) noexcept {
     Topology::BridgeSlot* slot = topology_.bridge_of(vni);
     if (slot == nullptr || slot->bridge.member(tunnel.id) == nullptr)
         return tunnel.drops.add(Drop::foreign_vni);
-    bridge_frame(*slot, tunnel.id, std::move(frame));
+    take_frame(*slot, tunnel.id, std::move(frame));
 }
 
 void Datapath::datagram_from_peer(const Peer& peer, Port& tunnel, Packet datagram) noexcept {
@@ -430,6 +513,7 @@ void Datapath::tick(Instant now) noexcept {
         }
         unresolved_.clear();
     }
+    send_bound();
 }
 
 void Datapath::install(PeerId id, const Session& session, Instant now) {
@@ -506,6 +590,7 @@ void Datapath::tell(const NeighborLearned& learned, Instant now) noexcept {
     if (leg.kind != Port::Kind::leg) return;
     leg.gateway->learn(learned.news, now, leg_frames_);
     frames_from_leg(leg, leg_frames_);
+    send_bound();
 }
 
 void Datapath::remove_port(PortId id) noexcept {

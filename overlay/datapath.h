@@ -11,12 +11,17 @@
 // in events(), for the owner to take after each call. Stages (bridge, router, tunnel, gateway) return values
 // and never call one another; only the datapath calls stages.
 //
+// A batch goes through each stage as a whole: what a stage will need of the tables and keys is fetched into
+// the processor's cache for all packets before the first one is worked on, so that a packet pays for memory
+// only what its neighbors in the batch do not hide.
+//
 // Owner: one worker; everything here is for its thread alone. Nothing throws but the configuration methods of
 // topology().
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <variant>
 #include <vector>
@@ -133,7 +138,19 @@ class Datapath {
 
   private:
     // Bridged frames.
+    struct Frame {
+        Topology::BridgeSlot* slot;
+        PortId in;
+        Packet packet;
+        Classified what;
+    };
+
+    void take_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) noexcept;
+    void forward_taken() noexcept;
     void bridge_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) noexcept;
+    [[nodiscard]] std::optional<Classified> admit(const Topology::BridgeSlot& slot, PortId in,
+                                                  Packet& frame) noexcept;
+    void forward_frame(Topology::BridgeSlot& slot, PortId in, Packet frame, const Classified& what) noexcept;
     void flood(Topology::BridgeSlot& slot, PortId in, Packet frame, const Classified& what) noexcept;
     void deliver_frame(Topology::BridgeSlot& slot, PortId in, PortId out, Packet frame,
                        const Classified& what) noexcept;
@@ -151,7 +168,15 @@ class Datapath {
     void frames_from_leg(Port& leg, std::vector<Packet>& frames) noexcept;
 
     // Towards the underlay.
-    void to_peer(PortId in, Peer& peer, Port& tunnel, TunnelPayload payload) noexcept;
+    struct Bound {
+        PortId in;
+        Peer* peer;
+        TunnelPayload payload;
+    };
+
+    void to_peer(PortId in, const Port& tunnel, TunnelPayload payload) noexcept;
+    void send_bound() noexcept;
+    void send_to_peer(PortId in, Peer& peer, TunnelPayload payload) noexcept;
     void seal_to_peer(PortId in, Peer& peer, Port& tunnel, const TunnelPayload& payload) noexcept;
     void plain_to_peer(PortId in, Peer& peer, Port& tunnel, const TunnelPayload& payload) noexcept;
     void park(Peer& peer, Port& tunnel, TunnelPayload payload) noexcept;
@@ -161,6 +186,12 @@ class Datapath {
     void send_dummy(Peer& peer) noexcept;
 
     // From the underlay.
+    struct Arrived {
+        const ReceivedTrain* train;
+        std::span<const std::uint8_t> datagram;
+        PeerTable::Found from;
+    };
+
     struct Opened {
         Peer* peer;
         Spi spi;
@@ -169,7 +200,9 @@ class Datapath {
         Packet packet;
     };
 
-    void from_esp(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept;
+    void take_esp(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept;
+    void open_arrived() noexcept;
+    void from_esp(const Arrived& arrived) noexcept;
     void from_vxlan(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept;
     void from_control(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept;
     void heard_from(Peer& peer, PeerSession& session, const Endpoint& from, bool newest, bool data) noexcept;
@@ -203,7 +236,10 @@ class Datapath {
     TokenBucket announcements_{announcements_per_second, announcements_per_second};
 
     // Scratch, empty between packets; here so that their capacity is kept.
+    std::vector<Frame> frames_;
+    std::vector<Arrived> arrived_;
     std::vector<Opened> opened_;
+    std::vector<Bound> bound_;
     std::vector<Packet> fragments_;
     std::vector<Packet> leg_frames_;
     std::vector<Packet> unresolved_;

@@ -80,6 +80,7 @@ void PeerTable::expire(Peer& peer, Instant now) noexcept {
 // A newer session may have the same SPI: manual keys that were installed anew.
 void PeerTable::forget(std::unique_ptr<PeerSession>& session) noexcept {
     if (!session) return;
+    ++version_;
     for (const InboundSa& sa : session->inbound) {
         const auto found = by_spi_.find(sa.spi());
         if (found != by_spi_.end() && found->second.session == session.get()) by_spi_.erase(found);

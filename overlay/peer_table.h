@@ -29,6 +29,9 @@ class PeerTable {
     // Who seals with this SPI; all null if nobody.
     [[nodiscard]] Found find(Spi spi) noexcept;
 
+    // Counts up when a session goes, and with it what find() returned.
+    [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
+
     // The plain peer at this address.
     [[nodiscard]] Peer* find_plain(const IpAddress& address) noexcept;
 
@@ -59,6 +62,7 @@ class PeerTable {
     boost::unordered_flat_map<std::uint32_t, Found> by_spi_;
     boost::unordered_flat_map<IpAddress, Peer*, std::hash<IpAddress>> plain_by_address_;
     PrefixMap<PeerId> sources_;
+    std::uint64_t version_ = 0;
 };
 
 }  // namespace weft

@@ -62,6 +62,15 @@ std::int64_t MacTable::quarter_of(Instant when) const noexcept {
     return when.time_since_epoch() / std::max(limits_.aging / 4, Duration{1});
 }
 
+void MacTable::prefetch_bucket(VlanId vlan, const MacAddress& mac) const noexcept {
+    __builtin_prefetch(&buckets_[bucket_of(key_of(vlan, mac))]);
+}
+
+void MacTable::prefetch_entry(VlanId vlan, const MacAddress& mac) const noexcept {
+    const Index index = buckets_[bucket_of(key_of(vlan, mac))];
+    if (index != none) __builtin_prefetch(&entries_[index]);
+}
+
 void MacTable::expire(Instant now) noexcept {
     std::uint32_t budget = expired_per_call;
     for (std::size_t visited = 0; visited < ports_.size(); ++visited) {

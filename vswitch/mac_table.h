@@ -80,6 +80,11 @@ class MacTable {
     // another quarter of the ageing time, which they cannot know.
     bool learn(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept;
 
+    // Two steps of getting a station into the processor's cache, for whoever has other work to do between
+    // them.
+    void prefetch_bucket(VlanId vlan, const MacAddress& mac) const noexcept;
+    void prefetch_entry(VlanId vlan, const MacAddress& mac) const noexcept;
+
     void expire(Instant now) noexcept;
     void forget_port(PortId port) noexcept;
 
