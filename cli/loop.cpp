@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <sys/socket.h>
@@ -111,6 +112,7 @@ void Loop::run() {
                                  : state_->expects_more()              ? UV_RUN_NOWAIT
                                                                        : UV_RUN_ONCE;
         alive = uv_run(&state_->uv, mode) != 0;
+        if (mode == UV_RUN_NOWAIT) std::this_thread::yield();
     }
     if (state_->failure) std::rethrow_exception(std::exchange(state_->failure, nullptr));
 }
@@ -194,6 +196,32 @@ void Poll::watch(Events events) {
     check(state_->mask == 0 ? uv_poll_stop(&state_->uv)
                             : uv_poll_start(&state_->uv, state_->mask, State::on_ready),
           "cannot watch a descriptor");
+}
+
+// --- Again
+
+struct Again::State {
+    uv_idle_t uv{};
+    std::function<void()> go_on;
+
+    static void on_turn(uv_idle_t* idle) noexcept {
+        guarded(idle, [idle] { state_of<State>(idle).go_on(); });
+    }
+};
+
+Again::Again(Loop& loop, std::function<void()> go_on) {
+    auto state = std::make_unique<State>();
+    state->go_on = std::move(go_on);
+    check(uv_idle_init(&loop.state().uv, &state->uv), "cannot make an idle handle");
+    state_ = adopt(std::move(state));
+}
+
+void Again::activate(bool active) noexcept {
+    if (active) {
+        uv_idle_start(&state_->uv, &State::on_turn);
+    } else {
+        uv_idle_stop(&state_->uv);
+    }
 }
 
 // --- Signal
@@ -397,6 +425,7 @@ UnixServer::UnixServer(Loop& loop, std::string path, mode_t mode, std::function<
 
 template struct loop_detail::Close<Timer::State>;
 template struct loop_detail::Close<Poll::State>;
+template struct loop_detail::Close<Again::State>;
 template struct loop_detail::Close<Signal::State>;
 template struct loop_detail::Close<Wakeup::State>;
 template struct loop_detail::Close<UnixStream::State>;

@@ -103,6 +103,19 @@ class Poll {
     loop_detail::Handle<State> state_;
 };
 
+// While it is active the loop does not sleep, and calls back once a turn.
+class Again {
+  public:
+    Again(Loop& loop, std::function<void()> go_on);
+
+    void activate(bool active) noexcept;
+
+    struct State;
+
+  private:
+    loop_detail::Handle<State> state_;
+};
+
 // A Unix signal, as a callback on the loop.
 class Signal {
   public:

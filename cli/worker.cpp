@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration tick_interval = 200ms;
 constexpr Duration down_retry_interval = 1s;
+constexpr std::size_t backlog_chunk_bytes = std::size_t{64} << 10U;
 constexpr std::size_t command_ring = 1024;
 constexpr std::size_t event_ring = 1024;
 constexpr std::size_t control_event_ring = 64;
@@ -111,6 +112,8 @@ void Worker::attach(PortId port, std::unique_ptr<Device> device) {
                                            [this, port](Poll::Events) { read_device(port); });
     attached.retry =
         std::make_unique<Timer>(*loop_, [this, port] { devices_.at(port).poll->watch({.readable = true}); });
+    attached.backlog = std::make_unique<Backlog>(attached.device->link_layer());
+    attached.again = std::make_unique<Again>(*loop_, [this, port] { read_device(port); });
     attached.poll->watch({.readable = true});
 }
 
@@ -157,10 +160,12 @@ Snapshot Worker::snapshot() {
 
 void Worker::read_device(PortId port) {
     Attached& attached = devices_.at(port);
-    const auto status = attached.device->read(pool_, Datapath::max_batch, batch_, datapath_.drops(port));
-    datapath_.from_port(port, batch_, now());
-    flush();
-    batch_.clear();
+    const auto status = attached.device->read(pool_, attached.backlog->room(), batch_, datapath_.drops(port));
+    if (attached.backlog->empty() && status != Device::Status::more) {
+        relay(port, batch_);
+    } else {
+        relay_backlog(port, attached);
+    }
     if (status == Device::Status::down) {
         attached.poll->watch({});
         attached.retry->start(down_retry_interval);
@@ -168,6 +173,21 @@ void Worker::read_device(PortId port) {
         attached.poll->watch({});
         emit(PortLost{port});
     }
+}
+
+void Worker::relay(PortId port, std::vector<Packet>& packets) noexcept {
+    datapath_.from_port(port, packets, now());
+    flush();
+    packets.clear();
+}
+
+// There is more than one batch. The ring is emptied on, while what was read from it goes out bit by bit.
+void Worker::relay_backlog(PortId port, Attached& attached) noexcept {
+    attached.backlog->push(batch_);
+    relay(port, attached.backlog->urgent());
+    attached.backlog->take_bulk(backlog_chunk_bytes, batch_);
+    relay(port, batch_);
+    attached.again->activate(!attached.backlog->empty());
 }
 
 void Worker::read_underlay(Channel channel) {

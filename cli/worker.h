@@ -9,7 +9,8 @@
 // and reports repeat themselves, a lost port is asked for again, and what was learned is learned again).
 //
 // Reads are bounded: one batch, in packets and in bytes, for each readiness of a descriptor, then the others
-// get their turn; what the batch caused is written out before the next one is read.
+// get their turn; what the batch caused is written out before the next one is read. A device that hands over
+// more than that gets a Backlog, in which sparse flows pass the bulk.
 #pragma once
 
 #include <atomic>
@@ -24,6 +25,7 @@
 #include "cli/ring.h"
 #include "overlay/datapath.h"
 #include "overlay/underlay.h"
+#include "vswitch/backlog.h"
 #include "vswitch/device/device.h"
 
 namespace weft {
@@ -87,11 +89,15 @@ class Worker {
         std::unique_ptr<Device> device;
         std::unique_ptr<Poll> poll;
         std::unique_ptr<Timer> retry;  // while the interface is down
+        std::unique_ptr<Backlog> backlog;
+        std::unique_ptr<Again> again;  // while there is a backlog
     };
 
     void run();
     void obey();
     void read_device(PortId port);
+    void relay(PortId port, std::vector<Packet>& packets) noexcept;
+    void relay_backlog(PortId port, Attached& attached) noexcept;
     void read_underlay(Channel channel);
     void flush() noexcept;
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "vswitch/device/virtio_header.h"
 #include "vswitch/drop.h"
 #include "vswitch/packet.h"
 
@@ -35,6 +36,8 @@ class Device {
 
     // For the event loop: readable when packets wait.
     [[nodiscard]] virtual int descriptor() const noexcept = 0;
+
+    [[nodiscard]] virtual LinkLayer link_layer() const noexcept = 0;
 
     // The interface's name as it is now.
     [[nodiscard]] virtual const std::string& name() const noexcept = 0;

@@ -36,6 +36,8 @@ class PacketSocket final : public Device {
 
     [[nodiscard]] int descriptor() const noexcept override { return fd_.get(); }
 
+    [[nodiscard]] LinkLayer link_layer() const noexcept override { return LinkLayer::ethernet; }
+
     [[nodiscard]] const std::string& name() const noexcept override { return name_; }
 
     Status read(PacketPool& pool, std::size_t limit, std::vector<Packet>& out,

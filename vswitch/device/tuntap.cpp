@@ -38,6 +38,8 @@ class TunTap final : public Device {
 
     [[nodiscard]] int descriptor() const noexcept override { return fd_.get(); }
 
+    [[nodiscard]] LinkLayer link_layer() const noexcept override { return link_; }
+
     [[nodiscard]] const std::string& name() const noexcept override { return name_; }
 
     Status read(PacketPool& pool, std::size_t limit, std::vector<Packet>& out,
