@@ -119,16 +119,7 @@ void Daemon::start(const config::Config& config) {
     names_.node.esp = underlay.esp;
     names_.node.vxlan = vxlan;
     names_.node.device = underlay.device;
-    std::vector<std::unique_ptr<Underlay>> sockets;  // all bound, in the workers' order, before any is used
-    for (unsigned i = 0; i < count; ++i) {
-        sockets.push_back(std::make_unique<Underlay>(
-            UnderlayOptions{underlay.device, underlay.esp, vxlan, {.workers = count, .worker = i}},
-            i == 0 ? nullptr : sockets[0].get()));
-    }
-    for (unsigned i = 0; i < count; ++i) {
-        workers_->post(i,
-                       [own = std::move(sockets[i])](Worker& worker) mutable { worker.use(std::move(own)); });
-    }
+    workers_->open_underlay({underlay.device, underlay.esp, vxlan});
     tune(config.tuning);
 }
 

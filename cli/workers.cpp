@@ -9,9 +9,21 @@
 namespace weft {
 
 Workers::Workers(unsigned count, std::size_t pool_packets, const std::function<void()>& event_waiting) {
+    workers_.reserve(count);
     for (unsigned i = 0; i < count; ++i)
         workers_.push_back(std::make_unique<Worker>(pool_packets, event_waiting));
     if (count > 1) post_all([](Worker& worker) { worker.datapath().announce_learned(); });
+}
+
+// All are bound, in the workers' order, before any is used.
+void Workers::open_underlay(UnderlayOptions options) {
+    std::vector<std::unique_ptr<Underlay>> sockets(count());
+    for (unsigned i = 0; i < count(); ++i) {
+        options.sharing = {.workers = count(), .worker = i};
+        sockets[i] = std::make_unique<Underlay>(options, i == 0 ? nullptr : sockets[0].get());
+    }
+    for (unsigned i = 0; i < count(); ++i)
+        post(i, [own = std::move(sockets[i])](Worker& worker) mutable { worker.use(std::move(own)); });
 }
 
 std::optional<Workers::Emitted> Workers::next_event() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/worker.h"
+#include "overlay/underlay.h"
 
 namespace weft {
 
@@ -20,6 +21,9 @@ class Workers {
     Workers(unsigned count, std::size_t pool_packets, const std::function<void()>& event_waiting);
 
     [[nodiscard]] unsigned count() const noexcept { return static_cast<unsigned>(workers_.size()); }
+
+    // Each gets sockets of its own; `options` but for whose they are. Throws as Underlay does.
+    void open_underlay(UnderlayOptions options);
 
     void post(unsigned worker, Worker::Command command) { workers_[worker]->post(std::move(command)); }
 

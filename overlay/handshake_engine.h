@@ -83,10 +83,10 @@ class Handshaker::Engine {
     struct Agreed {
         const Secret<32>& outbound;  // transport keys
         const Secret<32>& inbound;
-        Cipher cipher;
+        Cipher cipher{};
         InboundSpis own;
         InboundSpis peer;
-        bool initiator;
+        bool initiator = false;
     };
 
     InboundSpis take_spis();
