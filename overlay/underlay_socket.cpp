@@ -64,19 +64,23 @@ void configure(const Descriptor& fd, const Endpoint& local, const PortSharing& s
     if (!ok) throw_system_error("cannot set the options of the UDP socket for " + local.to_string(), errno);
 }
 
-bool bind_to(const Descriptor& fd, const Endpoint& local) noexcept {
+// 0 or the errno.
+int bind_to(const Descriptor& fd, const Endpoint& local) noexcept {
     SocketAddress address{};
     const socklen_t length = to_socket_address(local, local.address.is_v6() ? AF_INET6 : AF_INET, address);
-    return ::bind(fd.get(), &address.any, length) == 0;
+    return ::bind(fd.get(), &address.any, length) == 0 ? 0 : errno;
 }
 
-// The first to share a port takes care that it is nobody else's: another program that shares its ports would
-// not be in the way of binding, but would get half of the datagrams.
-bool is_free(const Endpoint& local, const std::optional<std::string>& device, const PortSharing& sharing) {
-    if (sharing.workers == 1 || sharing.worker > 0) return true;
-    const Descriptor probe = open_udp(local, device);
-    configure(probe, local, {});
-    return bind_to(probe, local);
+// The same. The first to share a port takes care that it is nobody else's: another program that shares its
+// ports would not be in the way of binding, but would get half of the datagrams.
+int bind_to(const Descriptor& fd, const Endpoint& local, const std::optional<std::string>& device,
+            const PortSharing& sharing) {
+    if (sharing.workers > 1 && sharing.worker == 0) {
+        const Descriptor probe = open_udp(local, device);
+        configure(probe, local, {});
+        if (const int error = bind_to(probe, local); error != 0) return error;
+    }
+    return bind_to(fd, local);
 }
 
 std::string cure_for_binding(int error, const Endpoint& local) {
@@ -116,8 +120,7 @@ UnderlaySocket open_underlay_socket(const Endpoint& local, const std::optional<s
     configure(fd, local, sharing);
     constexpr int buffer_size = 4 << 20;
     size_buffers(fd, buffer_size, buffer_size);
-    if (!is_free(local, device, sharing) || !bind_to(fd, local)) {
-        const int error = errno;
+    if (const int error = bind_to(fd, local, device, sharing); error != 0) {
         throw_system_error("cannot bind the " + purpose + " socket to " + local.to_string(), error,
                            cure_for_binding(error, local));
     }
@@ -151,8 +154,9 @@ UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional
     for (std::uint32_t i = 0; i < ports; ++i) {
         const Endpoint local{.address = address,
                              .port = static_cast<std::uint16_t>(first_port + (start + i) % ports)};
-        if (is_free(local, device, sharing) && bind_to(fd, local)) return finish(std::move(fd), local);
-        if (errno != EADDRINUSE) throw_not_bound(local, errno);
+        const int error = bind_to(fd, local, device, sharing);
+        if (error == 0) return finish(std::move(fd), local);
+        if (error != EADDRINUSE) throw_not_bound(local, error);
     }
     throw std::runtime_error("cannot bind a VXLAN sending socket: all UDP ports of " + address.to_string() +
                              " from 49152 on are in use");
@@ -162,7 +166,7 @@ UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional
                                    const PortSharing& sharing, std::uint16_t port) {
     const Endpoint local{.address = address, .port = port};
     Descriptor fd = prepare_sending(local, device, sharing);
-    if (!bind_to(fd, local)) throw_not_bound(local, errno);
+    if (const int error = bind_to(fd, local); error != 0) throw_not_bound(local, error);
     return finish(std::move(fd), local);
 }
 
