@@ -317,6 +317,7 @@ std::vector<std::unique_ptr<Device>> open_packet_queues(const std::string& inter
         if (queues > 1) spread(sockets, interface);
     });
     std::vector<std::unique_ptr<Device>> devices;
+    devices.reserve(queues);
     for (auto& fd : sockets) devices.push_back(std::make_unique<PacketSocket>(std::move(fd), interface));
     return devices;
 }
