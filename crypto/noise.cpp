@@ -119,13 +119,13 @@ void NoiseSymmetric::mix_key_and_hash(ByteView input) noexcept {
 
 void NoiseSymmetric::encrypt_and_hash(ByteView text, std::span<std::uint8_t> sealed) {
     std::ranges::copy(text, sealed.begin());
-    Aead aead{Cipher::chacha20_poly1305, key_.bytes(), Aead::Direction::seal};
+    Aead aead{Cipher::chacha20_poly1305, key_.bytes(), Aead::Direction::seal, AeadBackend::openssl};
     aead.seal(aead_nonce(nonce_++), hash_, sealed.first(text.size()), sealed.last<aead_tag_size>());
     mix_hash(sealed);
 }
 
 bool NoiseSymmetric::decrypt_and_hash(ByteView sealed, std::span<std::uint8_t> text) {
-    Aead aead{Cipher::chacha20_poly1305, key_.bytes(), Aead::Direction::open};
+    Aead aead{Cipher::chacha20_poly1305, key_.bytes(), Aead::Direction::open, AeadBackend::openssl};
     const auto tag = sealed.last<aead_tag_size>();
     if (!aead.open(aead_nonce(nonce_), hash_, sealed.first(text.size()), text, tag)) return false;
     ++nonce_;

@@ -24,7 +24,7 @@ Handshaker::Engine::Engine(const PrivateKey& identity, Random& random, Handshake
     if (options_.workers == 0 || options_.workers > max_workers)
         throw std::runtime_error("starting handshakes: a node has between 1 and 16 workers");
     // Whatever OpenSSL lacks is to be found missing now, not when a datagram arrives.
-    (void)Aead{Cipher::chacha20_poly1305, Secret<32>{}.bytes(), Aead::Direction::seal};
+    (void)Aead{Cipher::chacha20_poly1305, Secret<32>{}.bytes(), Aead::Direction::seal, AeadBackend::openssl};
 }
 
 HandshakePeer* Handshaker::Engine::find(PeerId id) {

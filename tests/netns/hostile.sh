@@ -5,6 +5,7 @@
 need tcpdump
 
 underlay
+like_a_wire site-a site-b
 key site-a site-b mallory
 
 # site-a is honest about "lan" and 10.20.1.0/24 only: its bridge "other" and its prefix 10.66.0.0/24 are not what site-b

@@ -329,6 +329,13 @@ tcp() {
     on "$client" timeout 60 "$here/traffic.py" call "$to" "$port" "$bytes" || fail "tcp $client -> $server ($to)"
 }
 
+# like_a_wire SITE...: what leaves them are single datagrams, as on every wire. A veth pair passes whole trains of them.
+like_a_wire() {
+    local site
+    need ethtool
+    for site in "$@"; do on "$site" ethtool -K eth0 tx-udp-segmentation off >>"$work/ethtool.log"; done
+}
+
 # capture NAME DEVICE FILE [FILTER]: until `captured`.
 capture() {
     local name=$1 device=$2 file=$3

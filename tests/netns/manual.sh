@@ -6,6 +6,7 @@ need tshark tcpdump
 /usr/bin/python3 -c 'import cryptography' 2>/dev/null || skip "needs python3-cryptography: scripts/packages test"
 
 underlay
+like_a_wire site-a site-b
 for direction in a-to-b b-to-a; do head -c 20 /dev/urandom | base64 >"$work/$direction.key"; done
 
 # manual SITE NUMBER ENDPOINT SEND SPI RECEIVE SPI

@@ -3,12 +3,11 @@
 # IP in it is dissected. The ICVs are checked by a second implementation (esp_icv.py), because tshark 4.0 does not know the
 # high half of the sequence number that they cover.
 . "$(dirname "$0")/lib.sh"
-need tshark tcpdump ethtool
+need tshark tcpdump
 /usr/bin/python3 -c 'import cryptography' 2>/dev/null || skip "needs python3-cryptography: scripts/packages test"
 
 underlay
-# A veth pair would show the capture whole trains, which no wire carries.
-for site in site-a site-b; do on "$site" ethtool -K eth0 tx-udp-segmentation off >"$work/ethtool.log"; done
+like_a_wire site-a site-b
 capture router to-a "$work/esp.pcap" 'udp port 4500'
 key site-a site-b
 { ports a 1; peer site-b 2 'endpoint = "203.0.113.2:4500"'; } | config site-a "keylog = \"$work/keys-a\""
