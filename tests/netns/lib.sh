@@ -329,6 +329,14 @@ tcp() {
     on "$client" timeout 60 "$here/traffic.py" call "$to" "$port" "$bytes" || fail "tcp $client -> $server ($to)"
 }
 
+# file CLIENT SERVER ADDRESS FILE: over one connection; the SHA-256 is the same at both ends.
+file() {
+    local client=$1 server=$2 to=$3 path=$4 port=$((10000 + RANDOM % 20000))
+    spawn "$server" "$work/file.log" "$here/traffic.py" sink "$port"
+    wait_for "$server listens" 10 on "$server" sh -c "grep -qi ':$(printf %04x "$port") .* 0A ' /proc/net/tcp /proc/net/tcp6"
+    on "$client" timeout 120 "$here/traffic.py" file "$to" "$port" "$path" || fail "file $client -> $server ($to)"
+}
+
 # like_a_wire SITE...: what leaves them are single datagrams, as on every wire. A veth pair passes whole trains of them.
 like_a_wire() {
     local site

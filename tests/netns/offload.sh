@@ -2,9 +2,9 @@
 # What was sent arrives, byte by byte, with every combination of the offload switches at both sites, over the bridge and over
 # the TUN; and the switches do what they say.
 #
-# WEFT_OFFLOAD_BYTES   per transfer (default: 4 MB)
+# WEFT_OFFLOAD_BYTES   size of the file that is transferred (default: 4 MB)
 . "$(dirname "$0")/lib.sh"
-bytes=${WEFT_OFFLOAD_BYTES-4000000}
+head -c "${WEFT_OFFLOAD_BYTES-4000000}" /dev/urandom >"$work/file"
 
 underlay
 key site-a site-b
@@ -29,9 +29,9 @@ tun_gso = $tun_gso
 tun_gro = $tun_gro
 udp_gso = $udp_gso
 udp_gro = $udp_gro"
-    tcp host-a host-b 10.10.0.12 "$bytes"
-    tcp host-b host-a fd00:10::11 "$bytes"
-    tcp host-a host-b 10.20.2.1 "$bytes"
+    file host-a host-b 10.10.0.12 "$work/file"
+    file host-b host-a fd00:10::11 "$work/file"
+    file host-a host-b 10.20.2.1 "$work/file"
     mean=$(received host-b lan0)
     echo "host-b got $mean bytes a packet on lan0"
     if [[ $tun_gro == true ]]; then

@@ -3,8 +3,11 @@
 
     traffic.py echo PORT               accepts one connection on any address, sends everything back, ends
     traffic.py call ADDRESS PORT SIZE  sends SIZE pseudo-random bytes and compares what comes back
+    traffic.py sink PORT               accepts one connection, answers with the SHA-256 of all that came
+    traffic.py file ADDRESS PORT FILE  sends the file, as large as may be, and compares the SHA-256
 """
 
+import hashlib
 import random
 import socket
 import sys
@@ -40,7 +43,36 @@ def call(address, port, size):
     print(f"tcp to {address}: {size} bytes there and back")
 
 
+def sink(port):
+    with socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+        listener.settimeout(60)
+        connection, _ = listener.accept()
+        digest = hashlib.sha256()
+        with connection:
+            connection.settimeout(60)
+            while data := connection.recv(1 << 20):
+                digest.update(data)
+            connection.sendall(digest.digest())
+
+
+def file(address, port, path):
+    with open(path, "rb") as data, socket.create_connection((address, port), timeout=60) as connection:
+        connection.sendfile(data)
+        connection.shutdown(socket.SHUT_WR)
+        data.seek(0)
+        digest = hashlib.file_digest(data, "sha256")
+        size = data.tell()
+        answer = connection.recv(digest.digest_size, socket.MSG_WAITALL)
+    if answer != digest.digest():
+        sys.exit(f"{address}: SHA-256 {answer.hex()} arrived, {digest.hexdigest()} was sent")
+    print(f"file to {address}: {size} bytes, SHA-256 {answer.hex()[:16]}... at both ends")
+
+
 if sys.argv[1] == "echo":
     echo(int(sys.argv[2]))
+elif sys.argv[1] == "sink":
+    sink(int(sys.argv[2]))
+elif sys.argv[1] == "file":
+    file(sys.argv[2], int(sys.argv[3]), sys.argv[4])
 else:
     call(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
