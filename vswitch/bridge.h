@@ -68,13 +68,16 @@ class Bridge {
     // Learns flow.source_mac on `in` (a member), then decides by flow.destination_mac within flow.vlan.
     Verdict forward(const FlowKey& flow, PortId in, Instant now) noexcept;
 
-    // Two steps of getting what forward() will look at into the processor's cache (MacTable).
+    // Two steps of getting what forward() will look at into the processor's cache (MacTable), where a small
+    // table is already.
     void prefetch_buckets(const FlowKey& flow) const noexcept {
+        if (stations_.size() < prefetch_from) return;
         stations_.prefetch_bucket(flow.vlan, flow.source_mac);
         stations_.prefetch_bucket(flow.vlan, flow.destination_mac);
     }
 
     void prefetch_stations(const FlowKey& flow) const noexcept {
+        if (stations_.size() < prefetch_from) return;
         stations_.prefetch_entry(flow.vlan, flow.source_mac);
         stations_.prefetch_entry(flow.vlan, flow.destination_mac);
     }
@@ -92,6 +95,7 @@ class Bridge {
 
   private:
     static constexpr std::uint16_t not_member = 0xFFFF;
+    static constexpr std::uint32_t prefetch_from = 4096;  // stations
 
     [[nodiscard]] Verdict decide(const FlowKey& flow, const BridgeMember& from, Instant now) const noexcept;
 
