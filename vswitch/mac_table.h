@@ -45,6 +45,7 @@
 #include <vector>
 
 #include "vswitch/address.h"
+#include "vswitch/huge_pages.h"
 #include "vswitch/id.h"
 
 namespace weft {
@@ -136,8 +137,8 @@ class MacTable {
 
     Limits limits_;
     Duration refresh_interval_;
-    std::vector<Index> buckets_;
-    std::vector<Entry> entries_;
+    std::vector<Index, HugePageAllocator<Index>> buckets_;
+    std::vector<Entry, HugePageAllocator<Entry>> entries_;
     std::vector<PortRecord> ports_;
     Index free_ = none;
     std::uint32_t size_ = 0;
