@@ -25,6 +25,7 @@ weftd() {
         if [ -e "$WORK/$2.key" ]; then
             echo "private_key_file = \"$WORK/$2.key\""
         fi
+        echo "busy_poll = \"${BUSY_POLL:-0us}\""
         cat
     } >"$WORK/$2.toml"
     daemon "$1" "weftd-$2" "$PROGRAM" --config "$WORK/$2.toml"
