@@ -45,8 +45,8 @@ bool TrainReader::read(UnderlaySocket& socket, Channel channel, std::vector<Rece
         bytes += messages_[i].msg_len;
         take(i, socket, channel, out, drops);
     }
-    wanted_ =
-        std::clamp(batch_bytes * received / std::max<std::size_t>(bytes, 1), min_messages, max_messages);
+    const std::size_t cached = batch_bytes * received / std::max<std::size_t>(bytes, 1);
+    wanted_ = std::clamp(std::min(2 * received, cached), min_messages, max_messages);
     return received == asked;
 }
 

@@ -1,8 +1,8 @@
 // Reads trains of datagrams from a UDP socket: recvmmsg(2) for many at once, each of them several datagrams
 // of one sender where UDP_GRO is on. The bytes stay in the reader's own buffers, until it reads again.
 //
-// How many messages a call asks for follows what the last call brought: many small ones, or a few full
-// trains, so that a batch stays within the processor's cache (batch_bytes).
+// How many messages a call asks for follows what the last call brought: twice as many, or so few that a batch
+// of full trains stays within the processor's cache (batch_bytes). A lone packet then touches little memory.
 #pragma once
 
 #include <array>
@@ -49,7 +49,7 @@ class TrainReader {
     std::array<iovec, max_messages> parts_{};
     std::array<SocketAddress, max_messages> addresses_{};
     std::array<Control, max_messages> controls_{};
-    std::size_t wanted_ = max_messages;  // messages to ask for
+    std::size_t wanted_ = min_messages;  // messages to ask for
 };
 
 }  // namespace weft
