@@ -5,6 +5,7 @@
 
 #include "crypto/esp.h"
 #include "crypto/x25519.h"
+#include "vswitch/mix.h"
 #include "vswitch/wire.h"
 
 namespace weft::test {
@@ -318,14 +319,8 @@ Endpoint Network::translate_out(const Node& from, const Endpoint& to) {
 
 void Network::watch_nonce(const Endpoint& to, std::span<const std::uint8_t> bytes) {
     if (bytes.size() < Esp::min_size || Esp::spi_of(bytes) == 0) return;
-    // Receiver, SPI and IV, mixed into 64 bits: a false alarm in 10^7 packets has a chance of 10^-5.
-    std::uint64_t spi = Esp::spi_of(bytes);
-    std::uint64_t iv = 0;
-    std::memcpy(&iv, bytes.data() + 8, sizeof(iv));
-    std::uint64_t key = (spi << 32U | std::hash<Endpoint>{}(to) >> 32U) * 0x9E3779B97F4A7C15;
-    key ^= iv * 0xC2B2AE3D27D4EB4F;
-    key = (key ^ key >> 29U) * 0xBF58476D1CE4E5B9;
-    if (!seen_nonces_.insert(key ^ key >> 32U).second) ++nonce_reuses_;
+    const SeenNonce nonce{.to = to, .spi = Esp::spi_of(bytes), .iv = load_native(bytes.data() + 8)};
+    if (!seen_nonces_.insert(nonce).second) ++nonce_reuses_;
 }
 
 void Network::hash(std::span<const std::uint8_t> bytes) noexcept {

@@ -29,6 +29,7 @@
 #include "overlay/datapath.h"
 #include "overlay/handshake.h"
 #include "tests/support/seeded_random.h"
+#include "vswitch/mix.h"
 
 namespace weft::test {
 
@@ -221,7 +222,23 @@ class Network {
     std::map<const Node*, Nat> nats_;
     std::map<Endpoint, Mapping> mappings_;  // by the endpoint outside
     std::uint16_t next_mapping_ = 20000;
-    std::unordered_set<std::uint64_t> seen_nonces_;
+
+    // Whole, not hashed to fewer bits: two that differ must never be taken for one.
+    struct SeenNonce {
+        Endpoint to;
+        std::uint32_t spi = 0;
+        std::uint64_t iv = 0;
+
+        friend bool operator==(const SeenNonce&, const SeenNonce&) noexcept = default;
+    };
+
+    struct HashNonce {
+        std::size_t operator()(const SeenNonce& nonce) const noexcept {
+            return mix(std::hash<Endpoint>{}(nonce.to) + nonce.spi, nonce.iv);
+        }
+    };
+
+    std::unordered_set<SeenNonce, HashNonce> seen_nonces_;
 };
 
 }  // namespace weft::test
