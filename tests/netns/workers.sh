@@ -60,11 +60,12 @@ work() {
 }
 
 # partners FROM TO: what each worker has sent is what its partner, with equal numbers its like, has received. What a full socket
-# lost on the way is a percent at most; a second flow of the same size would be half.
+# lost on the way is a percent at most; a second flow of the same size would be half. The receiver is asked first: a packet may
+# always be under way.
 partners() {
     local sent received i
-    read -ra sent <<<"$(query "$1" peers '[.peers[0].per_worker[].tx_packets] | map(tostring) | join(" ")')"
     read -ra received <<<"$(query "$2" peers '[.peers[0].per_worker[].rx_packets] | map(tostring) | join(" ")')"
+    read -ra sent <<<"$(query "$1" peers '[.peers[0].per_worker[].tx_packets] | map(tostring) | join(" ")')"
     echo "$1 sent ${sent[*]}, $2 received ${received[*]}"
     for i in "${!sent[@]}"; do
         ((received[i] <= sent[i] && received[i] * 100 >= sent[i] * 99)) || fail "packets have gone to another worker than their sender's partner"
