@@ -72,6 +72,7 @@ void give_back_pages(const void* of_library) noexcept {
             if (header.p_type != PT_LOAD || (header.p_flags & PF_W) != 0) continue;
             const std::uintptr_t begin = (object->dlpi_addr + header.p_vaddr) & ~(page - 1);
             const std::uintptr_t end = object->dlpi_addr + header.p_vaddr + header.p_memsz;
+            // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as integers
             ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
         }
         return 1;

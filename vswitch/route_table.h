@@ -190,9 +190,10 @@ void PrefixMap<Value>::for_each(F&& f) const {
             return std::tie(first.bits.high, first.bits.low, first.length) <
                    std::tie(second.bits.high, second.bits.low, second.length);
         });
-        for (const auto* entry : all)
+        for (const auto* entry : all) {
             f(Prefix{entry->first.bits.address(is_v6), static_cast<std::uint8_t>(entry->first.length)},
               entry->second);
+        }
     }
 }
 

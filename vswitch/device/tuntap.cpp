@@ -1,8 +1,10 @@
 #include "vswitch/device/tuntap.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <span>
 #include <stdexcept>
 
@@ -288,12 +290,13 @@ std::vector<std::unique_ptr<Device>> open_tuntap_queues(const TunTapOptions& opt
         const LinkLayer link =
             options.layer == TunTapOptions::Layer::tap ? LinkLayer::ethernet : LinkLayer::none;
         const int index = netlink.link(options.name).value().index;
+        std::vector<std::unique_ptr<TunTap>> opened;
         for (auto& fd : descriptors) {
-            auto device = std::make_unique<TunTap>(std::move(fd), link, options.name, offloads);
-            device->set_offload(options.offload);
-            if (devices.empty()) device->count_ring_drops(index, std::move(netlink));
-            devices.push_back(std::move(device));
+            opened.push_back(std::make_unique<TunTap>(std::move(fd), link, options.name, offloads));
+            opened.back()->set_offload(options.offload);
         }
+        opened[0]->count_ring_drops(index, std::move(netlink));
+        std::ranges::move(opened, std::back_inserter(devices));
     });
     return devices;
 }
