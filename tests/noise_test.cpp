@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -300,6 +301,35 @@ TEST_CASE("X25519 computes what RFC 7748 section 5.2 says, every time") {
     const X25519 nine{unhex_secret("0900000000000000000000000000000000000000000000000000000000000000")};
     CHECK(nine.public_key() ==
           unhex_public("422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079"));
+}
+
+// Each scalar is the result of the round before, each point its scalar.
+TEST_CASE("X25519 comes to the values of RFC 7748 section 5.2 after one and after a thousand rounds") {
+    auto scalar = unhex("0900000000000000000000000000000000000000000000000000000000000000");
+    auto point = scalar;
+    for (int round = 1; round <= 1000; ++round) {
+        const X25519 key{Secret<32>{std::span<const std::uint8_t, 32>{scalar}}};
+        PublicKey remote;
+        std::ranges::copy(point, remote.bytes.begin());
+        const auto shared = key.agree(remote);
+        REQUIRE(shared);
+        point = std::exchange(scalar, {shared->bytes().begin(), shared->bytes().end()});
+        if (round == 1)
+            CHECK(scalar == unhex("422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079"));
+    }
+    CHECK(scalar == unhex("684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51"));
+}
+
+TEST_CASE("Alice and Bob of RFC 7748 section 6.1 agree") {
+    const X25519 alice{unhex_secret("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a")};
+    const X25519 bob{unhex_secret("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")};
+    CHECK(alice.public_key() ==
+          unhex_public("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"));
+    CHECK(bob.public_key() ==
+          unhex_public("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"));
+    const auto secret = unhex_secret("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
+    CHECK(same(*alice.agree(bob.public_key()), secret));
+    CHECK(same(*bob.agree(alice.public_key()), secret));
 }
 
 TEST_CASE("BLAKE2s gives the digest of RFC 7693 appendix B, in however many parts") {
