@@ -7,6 +7,7 @@
 #include "vswitch/checksum.h"
 #include "vswitch/gso.h"
 #include "vswitch/headers.h"
+#include "vswitch/mss_clamp.h"
 
 namespace weft {
 
@@ -109,6 +110,10 @@ void Router::remove_port(PortId port) {
     });
     for (const Prefix& to : through) routes_.erase(to);
     connect_all();
+}
+
+void Router::set_mtu(PortId port, std::uint16_t mtu) noexcept {
+    if (find_port(port) != nullptr) ports_[port.value()]->mtu = mtu;
 }
 
 void Router::add_route(const Route& route) {
@@ -232,6 +237,8 @@ RouteVerdict Router::route(Packet& datagram, const Classified& what, PortId in, 
         verdict.action = RouteVerdict::Action::fragment;
         verdict.mtu = out.mtu;
     }
+    const RouterPort* entry = find_port(in);
+    clamp_mss(datagram, what, entry == nullptr ? out.mtu : std::min(entry->mtu, out.mtu));
     take_hop(datagram, is_v6);
     return verdict;
 }

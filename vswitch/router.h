@@ -17,6 +17,9 @@
 // go back to the device or tunnel that it came from. Back out of a leg is legal: stations of one bridge may
 // be in different networks.
 //
+// A TCP connection that is opened through the router is told a maximum segment size that both ports' MTU has
+// room for (mss_clamp.h), since not every host hears of "too big".
+//
 // Routes: a prefix has one. One that was added explicitly stands before a connected one of the same prefix,
 // which comes back when it is removed. A route with `via` and no port follows the route of `via`, one level,
 // at lookup.
@@ -72,6 +75,7 @@ class Router {
 
     void add_port(const RouterPort& port);  // with its connected routes; replaces the port with the same id
     void remove_port(PortId port);          // with every route through it
+    void set_mtu(PortId port, std::uint16_t mtu) noexcept;
 
     void add_route(const Route& route);  // replaces a route to the same prefix
     void remove_route(const Prefix& to);
