@@ -199,13 +199,15 @@ void Daemon::change(const config::AddPeer& add) {
                                        : PeerInfo::Protection::esp;
     if (info.protection == PeerInfo::Protection::esp) info.public_key = peer.public_key;
 
+    const bool is_agreed = info.protection == PeerInfo::Protection::esp;
     PeerOptions options{.encrypted = !is_plain(peer),
                         .prefixes = peer.prefixes,
                         .routed_mtu = path_.routed(),
-                        .liveness = {.keepalive = peer.keepalive}};
+                        .path_mtu = is_agreed ? std::optional{path_.underlay} : std::nullopt,
+                        .liveness = {.keepalive = peer.keepalive, .ask_after = peer.dead_peer_detection}};
     for (const std::string& bridge : peer.bridges) options.bridges.push_back(bridge_id(bridge));
     for (unsigned i = 0; i < workers_->count(); ++i) {
-        if (i > 0) options.liveness.keepalive = Duration::zero();  // the first worker's is enough
+        if (i > 0) options.liveness = {};  // the first worker's keepalives and questions are enough
         workers_->post(i, [id, port, options](Worker& worker) {
             worker.datapath().topology().add_peer(id, port, options);
         });
@@ -345,6 +347,7 @@ void Daemon::handle(unsigned worker, WorkerEvent event) {
     if (const auto* confirmed = std::get_if<SessionConfirmed>(&event)) workers_->relay(worker, *confirmed);
     if (const auto* station = std::get_if<StationLearned>(&event)) workers_->relay(worker, *station);
     if (const auto* neighbor = std::get_if<NeighborLearned>(&event)) workers_->relay(worker, *neighbor);
+    if (const auto* answered = std::get_if<ProbeAnswered>(&event)) workers_->relay(worker, *answered);
     if (const auto* port = std::get_if<PortLost>(&event)) lost(port->port);
     if (auto* taken = std::get_if<SnapshotTaken>(&event)) complete(worker, std::move(*taken));
 }

@@ -219,6 +219,7 @@ void Worker::flush() noexcept {
         underlay_->write(datapath_.underlay_outbox().trains(), refused_);
         for (const auto& [tunnel, drop, count] : refused_) {
             (tunnel == no_port ? datapath_.underlay_drops() : datapath_.drops(tunnel)).add(drop, count);
+            if (drop == Drop::too_big) datapath_.path_refused(tunnel);
         }
         refused_.clear();
     }

@@ -39,8 +39,9 @@ struct SnapshotTaken {
     std::unique_ptr<Snapshot> snapshot;
 };
 
-using WorkerEvent = std::variant<std::monostate, ControlReceived, PeerReport, PeerMoved, SessionConfirmed,
-                                 StationLearned, NeighborLearned, PortLost, SnapshotTaken>;
+using WorkerEvent =
+    std::variant<std::monostate, ControlReceived, PeerReport, PeerMoved, SessionConfirmed, PathMtuChanged,
+                 StationLearned, NeighborLearned, ProbeAnswered, PortLost, SnapshotTaken>;
 
 // Of [offload].
 struct OffloadSwitches {

@@ -33,7 +33,8 @@ bool operator==(const Peer& a, const Peer& b) noexcept {
     return a.name == b.name && a.encryption == b.encryption && a.public_key == b.public_key &&
            same(a.preshared_key, b.preshared_key) && a.endpoint_host == b.endpoint_host &&
            a.endpoint_port == b.endpoint_port && same(a.manual, b.manual) && a.bridges == b.bridges &&
-           a.prefixes == b.prefixes && a.keepalive == b.keepalive;
+           a.prefixes == b.prefixes && a.keepalive == b.keepalive &&
+           a.dead_peer_detection == b.dead_peer_detection;
 }
 
 }  // namespace weft::config

@@ -112,7 +112,8 @@ struct Peer {
     std::optional<ManualSa> manual;
     std::vector<std::string> bridges;
     std::vector<Prefix> prefixes;
-    std::chrono::seconds keepalive{0};  // 0: off
+    std::chrono::seconds keepalive{0};             // 0: off
+    std::chrono::seconds dead_peer_detection{30};  // of silence, before the peer is asked; 0: off
 
     friend bool operator==(const Peer& a, const Peer& b) noexcept;
 };

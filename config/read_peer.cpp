@@ -112,7 +112,8 @@ void check_esp(const Section& section) {
 }
 
 void check_plain(const Section& section, const Peer& peer) {
-    for (const std::string_view key : {"public_key", "preshared_key_file", "manual", "keepalive"}) {
+    for (const std::string_view key :
+         {"public_key", "preshared_key_file", "manual", "keepalive", "dead_peer_detection"}) {
         if (section.has(key)) {
             section.report().add(section.at_key(key),
                                  fmt::format("'{}' in a peer with encryption = \"none\"", key),
@@ -147,6 +148,9 @@ Peer read_peer(const Section& section) {
     peer.prefixes = read_networks(section, "prefixes");
     peer.keepalive =
         read_duration(section, "keepalive", std::chrono::seconds{0}, max_keepalive).value_or(peer.keepalive);
+    peer.dead_peer_detection =
+        read_duration(section, "dead_peer_detection", std::chrono::seconds{0}, max_keepalive)
+            .value_or(peer.dead_peer_detection);
     if (const auto manual = section.table("manual", manual_schema)) peer.manual = read_manual(*manual);
     if (peer.encryption == Peer::Encryption::esp) {
         check_esp(section);

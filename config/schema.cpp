@@ -81,6 +81,7 @@ constexpr std::array peer_keys{
     Key{"bridges", Kind::texts, optional, R"(bridges = ["lan"])"},
     Key{"prefixes", Kind::texts, optional, R"(prefixes = ["10.20.2.0/24"])"},
     Key{"keepalive", Kind::text, optional, R"(keepalive = "20s")"},
+    Key{"dead_peer_detection", Kind::text, optional, R"(dead_peer_detection = "30s")"},
     Key{"manual", Kind::table, optional, "[peer.manual]"},
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "crypto/esp.h"
+#include "overlay/mtu.h"
 #include "overlay/tunnel.h"
 #include "overlay/vxlan.h"
 #include "vswitch/gso.h"
@@ -16,6 +17,9 @@ namespace weft {
 namespace {
 
 constexpr std::size_t max_bound = 256;  // packets that wait for the end of the batch to be sealed
+
+// What is larger is worth asking whether it arrives.
+constexpr std::size_t confirmed_room = PathMtu{PathSearch::base, true}.room();
 
 }  // namespace
 
@@ -43,7 +47,7 @@ void Datapath::from_port(PortId in, std::span<Packet> batch, Instant now) noexce
                 take_frame(topology_.bridge(port.bridge), in, std::move(packet));
                 break;
             case Port::Kind::datagram_device:
-                route_datagram(in, std::move(packet));
+                route_datagram(in, in, std::move(packet));
                 break;
             default:
                 port.drops.add(Drop::no_route);
@@ -140,9 +144,11 @@ void Datapath::deliver_frame(Topology::BridgeSlot& slot, PortId in, PortId out, 
 }
 
 // 3. Routing: what is it, where does it go, or what does ICMP say about it?
-void Datapath::route_datagram(PortId in, Packet datagram) noexcept {
+// `sender` is the port that it came by, which is not `in` if it came over a bridge.
+void Datapath::route_datagram(PortId in, PortId sender, Packet datagram) noexcept {
     const auto what = classify_datagram(datagram.bytes());
     if (!what) return count(in, what.error());
+    if (is_foreign_source(sender, what->flow.source)) return count(sender, Drop::foreign_source);
     const RouteVerdict verdict = topology_.router().route(datagram, *what, in, now_);
     if (verdict.reason) count(in, *verdict.reason);
     deliver_datagram(in, verdict, std::move(datagram));
@@ -150,7 +156,8 @@ void Datapath::route_datagram(PortId in, Packet datagram) noexcept {
 
 void Datapath::deliver_datagram(PortId in, const RouteVerdict& verdict, Packet datagram) noexcept {
     if (verdict.action == RouteVerdict::Action::drop) return;
-    if (verdict.action == RouteVerdict::Action::fragment) {
+    const bool in_pieces = verdict.action == RouteVerdict::Action::fragment && fragments_inside(verdict.out);
+    if (verdict.action == RouteVerdict::Action::fragment && !in_pieces) {
         if (const auto cut = fragment_ipv4(std::move(datagram), verdict.mtu, fragments_); !cut)
             return count(in, cut.error());
         RouteVerdict forward = verdict;
@@ -171,6 +178,14 @@ void Datapath::deliver_datagram(PortId in, const RouteVerdict& verdict, Packet d
     }
 }
 
+// A peer that knows pieces gets a datagram in them, and its host the datagram whole.
+bool Datapath::fragments_inside(PortId out) noexcept {
+    const Port& port = topology_.port(out);
+    if (port.kind != Port::Kind::tunnel) return false;
+    const Peer* peer = topology_.peers().find(port.peer);
+    return peer != nullptr && peer->probes_path;
+}
+
 // 4. Between bridge and router: a frame for the leg goes up, a datagram out of the leg comes down as a frame.
 void Datapath::frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Packet frame,
                             const Classified& what) noexcept {
@@ -186,11 +201,7 @@ void Datapath::frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Pa
         case Gateway::Received::Action::consumed:
             break;
         case Gateway::Received::Action::route:
-            if (is_foreign_source(in, what.flow.source)) {
-                count(in, Drop::foreign_source);
-            } else {
-                route_datagram(leg.id, std::move(frame));
-            }
+            route_datagram(leg.id, in, std::move(frame));
             break;
         case Gateway::Received::Action::answer:
             leg.traffic.tx_packets += 1;
@@ -201,11 +212,11 @@ void Datapath::frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Pa
     frames_from_leg(leg, leg_frames_);
 }
 
-// A peer on the bridge may have any station's datagrams routed, but not send in another peer's name.
-bool Datapath::is_foreign_source(PortId in, const IpAddress& source) noexcept {
-    if (topology_.port(in).kind != Port::Kind::tunnel) return false;
+// The prefixes of a peer are its own: nobody else sends in its name, be it another peer or a host of ours
+// (the strict reverse-path check of RFC 3704 section 2.2, for what is routed to peers).
+bool Datapath::is_foreign_source(PortId sender, const IpAddress& source) noexcept {
     const Route* back = topology_.router().routes().lookup(source);
-    return back != nullptr && back->origin == Route::Origin::peer && back->out != in;
+    return back != nullptr && back->origin == Route::Origin::peer && back->out != sender;
 }
 
 void Datapath::datagram_to_leg(PortId in, Port& leg, const IpAddress& next_hop, Packet datagram) noexcept {
@@ -273,23 +284,74 @@ void Datapath::seal_to_peer(PortId in, Peer& peer, Port& tunnel, const TunnelPay
     if (!segments) return count(in, segments.error());
     if (!peer.endpoint) return tunnel.drops.add(Drop::no_endpoint, segments->count());
     const bool is_dummy = payload.next_header == ip_protocol::none;
-    const Destination to{.remote = *peer.endpoint, .channel = Channel::esp, .tunnel = tunnel.id};
-    OutboundSa& sa = peer.current->outbound;
-    for (std::size_t i = 0; i < segments->count(); ++i) {
-        if (sa.exhausted()) return tunnel.drops.add(Drop::sa_exhausted, segments->count() - i);
-        const auto out =
-            underlay_outbox_.append(pool_, peer.place, to, sealed_size(payload, segments->size(i)));
-        if (out.empty()) return tunnel.drops.add(Drop::no_buffer, segments->count() - i);
-        if (!seal(sa, payload, *segments, i, out)) std::abort();  // it had room and numbers
-        if (is_dummy) continue;
-        tunnel.traffic.tx_packets += 1;
-        tunnel.traffic.tx_bytes += segments->size(i);
+    const std::size_t largest = sealed_size(payload, segments->size(0));
+    if (largest > peer.room && !is_dummy) {
+        pieces_to_peer(peer, tunnel, payload, *segments);
+    } else {
+        for (std::size_t i = 0; i < segments->count(); ++i) seal_segment(peer, tunnel, payload, *segments, i);
     }
     if (is_dummy) {
         peer.liveness.sent_dummy(now_);
     } else {
+        if (largest > confirmed_room) peer.path.note_large();
         peer.liveness.sent(now_);
         peer.sent = true;
+    }
+}
+
+void Datapath::seal_segment(Peer& peer, Port& tunnel, const TunnelPayload& payload, const Segmenter& segments,
+                            std::size_t index) noexcept {
+    OutboundSa& sa = peer.current->outbound;
+    if (sa.exhausted()) return tunnel.drops.add(Drop::sa_exhausted);
+    const Destination to{.remote = *peer.endpoint, .channel = Channel::esp, .tunnel = tunnel.id};
+    const std::size_t size = segments.size(index);
+    const auto out = underlay_outbox_.append(pool_, peer.place, to, sealed_size(payload, size));
+    if (out.empty()) return tunnel.drops.add(Drop::no_buffer);
+    if (!seal(sa, payload, segments, index, out)) std::abort();  // it had room and numbers
+    if (payload.next_header == ip_protocol::none) return;
+    tunnel.traffic.tx_packets += 1;
+    tunnel.traffic.tx_bytes += size;
+}
+
+// What the path does not carry whole goes in pieces. Gateways with keys set by hand do not know these.
+void Datapath::pieces_to_peer(Peer& peer, Port& tunnel, const TunnelPayload& payload,
+                              const Segmenter& segments) noexcept {
+    if (peer.current->manual) return tunnel.drops.add(Drop::too_big, segments.count());
+    Packet inner = payload.packet.sibling();
+    if (!inner) return tunnel.drops.add(Drop::no_buffer, segments.count());
+    for (std::size_t i = 0; i < segments.count(); ++i) {
+        const std::size_t size = inner_size(payload, segments.size(i));
+        const auto plan = FragmentPlan::make(size, peer.room);
+        if (Esp::sealed_size(size) <= peer.room) {
+            seal_segment(peer, tunnel, payload, segments, i);
+        } else if (plan.piece == 0) {
+            tunnel.drops.add(Drop::too_big);
+        } else {
+            inner.resize(size);
+            write_inner(payload, segments, i, inner.bytes());
+            seal_pieces(peer, tunnel, inner.bytes(), payload.next_header, plan);
+            tunnel.traffic.tx_packets += 1;
+            tunnel.traffic.tx_bytes += segments.size(i);
+        }
+    }
+}
+
+void Datapath::seal_pieces(Peer& peer, Port& tunnel, std::span<const std::uint8_t> inner,
+                           std::uint8_t next_header, const FragmentPlan& plan) noexcept {
+    OutboundSa& sa = peer.current->outbound;
+    const Destination to{.remote = *peer.endpoint, .channel = Channel::esp, .tunnel = tunnel.id};
+    const std::uint32_t identification = peer.fragmented++;
+    for (std::size_t i = 0; i < plan.count(); ++i) {
+        if (sa.exhausted()) return tunnel.drops.add(Drop::sa_exhausted);
+        const std::size_t size = plan.size(i);
+        const auto out =
+            underlay_outbox_.append(pool_, peer.place, to, Esp::sealed_size(fragment_header_size + size));
+        if (out.empty()) return tunnel.drops.add(Drop::no_buffer);
+        const bool more = i + 1 < plan.count();
+        const auto flags = static_cast<std::uint16_t>(i * plan.piece | (more ? 1U : 0U));
+        const Ipv6FragmentHeader header{
+            .next_header = next_header, .offset_flags = flags, .identification = identification};
+        if (!seal_piece(sa, header, inner.subspan(i * plan.piece, size), out)) std::abort();
     }
 }
 
@@ -403,7 +465,7 @@ void Datapath::from_esp(const Arrived& arrived) noexcept {
     const bool is_dummy =
         opened->next_header == ip_protocol::none;  // a keepalive: all it had to say was heard
     heard_from(*peer, *session, arrived.train->from, opened->newest, !is_dummy);
-    if (is_dummy) return;
+    if (is_dummy) return from_message(*peer, packet.bytes());
     opened_.push_back({peer, Spi{sa->spi()}, opened->sequence, opened->next_header, std::move(packet)});
 }
 
@@ -416,6 +478,7 @@ void Datapath::deliver_opened() noexcept {
     if (!std::ranges::is_sorted(opened_, earlier)) std::ranges::sort(opened_, earlier);
     for (Opened& opened : opened_) {
         Port& tunnel = topology_.port(opened.peer->port);
+        if (opened.next_header == ip_protocol::fragment && !make_whole(opened)) continue;
         Packet& packet = opened.packet;
         const auto inner = decapsulate(packet, opened.next_header);
         if (!inner) {
@@ -431,6 +494,19 @@ void Datapath::deliver_opened() noexcept {
         }
     }
     opened_.clear();
+}
+
+bool Datapath::make_whole(Opened& opened) noexcept {
+    auto added = reassembler_.add(opened.peer->id, opened.spi, std::move(opened.packet), now_);
+    if (added.displaced) {
+        const Peer* late = topology_.peers().find(*added.displaced);
+        if (late != nullptr) count(late->port, Drop::reassembly_timeout);
+    }
+    if (added.drop) count(opened.peer->port, *added.drop);
+    if (!added.whole) return false;
+    opened.packet = std::move(added.whole->packet);
+    opened.next_header = added.whole->next_header;
+    return true;
 }
 
 void Datapath::from_vxlan(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept {
@@ -466,6 +542,8 @@ void Datapath::heard_from(Peer& peer, PeerSession& session, const Endpoint& from
     if (promoted) topology_.peers().promote_next(peer);
     if (newest && &session == peer.current.get() && peer.endpoint != from) {
         peer.endpoint = from;
+        peer.path.moved(from.address.is_v6());
+        fit_to_path(peer);
         emit(PeerMoved{peer.id, from});
     }
     if (promoted) send_parked(peer);

@@ -26,12 +26,16 @@
 #include <variant>
 #include <vector>
 
+#include "overlay/fragment.h"
 #include "overlay/handshake.h"
 #include "overlay/outbox.h"
+#include "overlay/probe.h"
+#include "overlay/reassembler.h"
 #include "overlay/topology.h"
 #include "vswitch/drop.h"
 #include "vswitch/flow.h"
 #include "vswitch/packet.h"
+#include "vswitch/segmenter.h"
 #include "vswitch/token_bucket.h"
 
 namespace weft {
@@ -62,6 +66,11 @@ struct SessionConfirmed {  // the peer seals with it: so may we
     std::uint32_t session = 0;  // its id
 };
 
+struct PathMtuChanged {  // senders are told of another size
+    PeerId peer;
+    std::uint16_t mtu = 0;  // of the underlay
+};
+
 // What a worker has learned from a packet that no other worker sees. Emitted only if there are others.
 struct StationLearned {  // new, moved, or still there
     BridgeId bridge;
@@ -75,8 +84,13 @@ struct NeighborLearned {  // an answer to any worker's question
     Gateway::News news;
 };
 
-using Event =
-    std::variant<ControlReceived, PeerReport, PeerMoved, SessionConfirmed, StationLearned, NeighborLearned>;
+struct ProbeAnswered {  // a probe of some other worker's
+    PeerId peer;
+    std::uint64_t id = 0;
+};
+
+using Event = std::variant<ControlReceived, PeerReport, PeerMoved, SessionConfirmed, PathMtuChanged,
+                           StationLearned, NeighborLearned, ProbeAnswered>;
 
 class Datapath {
   public:
@@ -106,6 +120,10 @@ class Datapath {
     void tell(const SessionConfirmed& confirmed, Instant now) noexcept;
     void tell(const StationLearned& learned, Instant now) noexcept;
     void tell(const NeighborLearned& learned, Instant now) noexcept;
+    void tell(const ProbeAnswered& answered, Instant now) noexcept;
+
+    // The kernel has refused datagrams of this tunnel's: they are larger than its device takes.
+    void path_refused(PortId tunnel) noexcept;
 
     // The three doors. The packets of from_port() are consumed; more datagrams than max_received are
     // welcome, but take as many packets from the pool before the first one is delivered.
@@ -156,13 +174,14 @@ class Datapath {
                        const Classified& what) noexcept;
     void frame_to_peer(const Topology::BridgeSlot& slot, PortId in, Port& tunnel, Packet frame,
                        const Classified& what) noexcept;
-    [[nodiscard]] bool is_foreign_source(PortId in, const IpAddress& source) noexcept;
+    [[nodiscard]] bool is_foreign_source(PortId sender, const IpAddress& source) noexcept;
     void frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Packet frame,
                       const Classified& what) noexcept;
 
     // Routed datagrams.
-    void route_datagram(PortId in, Packet datagram) noexcept;
+    void route_datagram(PortId in, PortId sender, Packet datagram) noexcept;
     void deliver_datagram(PortId in, const RouteVerdict& verdict, Packet datagram) noexcept;
+    [[nodiscard]] bool fragments_inside(PortId out) noexcept;
     void datagram_to_peer(PortId in, Port& tunnel, Packet datagram) noexcept;
     void datagram_to_leg(PortId in, Port& leg, const IpAddress& next_hop, Packet datagram) noexcept;
     void frames_from_leg(Port& leg, std::vector<Packet>& frames) noexcept;
@@ -178,6 +197,12 @@ class Datapath {
     void send_bound() noexcept;
     void send_to_peer(PortId in, Peer& peer, TunnelPayload payload) noexcept;
     void seal_to_peer(PortId in, Peer& peer, Port& tunnel, const TunnelPayload& payload) noexcept;
+    void seal_segment(Peer& peer, Port& tunnel, const TunnelPayload& payload, const Segmenter& segments,
+                      std::size_t index) noexcept;
+    void pieces_to_peer(Peer& peer, Port& tunnel, const TunnelPayload& payload,
+                        const Segmenter& segments) noexcept;
+    void seal_pieces(Peer& peer, Port& tunnel, std::span<const std::uint8_t> inner, std::uint8_t next_header,
+                     const FragmentPlan& plan) noexcept;
     void plain_to_peer(PortId in, Peer& peer, Port& tunnel, const TunnelPayload& payload) noexcept;
     void park(Peer& peer, Port& tunnel, TunnelPayload payload) noexcept;
     void want_session(Peer& peer) noexcept;
@@ -207,10 +232,19 @@ class Datapath {
     void from_control(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept;
     void heard_from(Peer& peer, PeerSession& session, const Endpoint& from, bool newest, bool data) noexcept;
     void deliver_opened() noexcept;
+    [[nodiscard]] bool make_whole(Opened& opened) noexcept;
     void frame_from_peer(Port& tunnel, Vni vni, Packet frame) noexcept;
     void datagram_from_peer(const Peer& peer, Port& tunnel, Packet datagram) noexcept;
 
     void to_outbox(Port& port, Packet packet) noexcept;
+
+    // The paths to the peers (datapath_path.cpp).
+    void from_message(Peer& peer, std::span<const std::uint8_t> message) noexcept;
+    void send_message(Peer& peer, const ProbeMessage& message, std::size_t room) noexcept;
+    void probe_path(Peer& peer) noexcept;
+    void path_changed(Peer& peer, std::uint16_t settled_before) noexcept;
+    void fit_to_path(Peer& peer) noexcept;
+    void expire_fragments() noexcept;
 
     void count(PortId port, Drop drop, std::uint64_t packets = 1) noexcept {
         topology_.port(port).drops.add(drop, packets);
@@ -224,6 +258,7 @@ class Datapath {
     Topology topology_;
     Instant now_{};
 
+    Reassembler reassembler_;
     std::vector<std::vector<Packet>> port_outboxes_;  // by port id
     std::vector<PortId> ports_with_output_;
     Outbox underlay_outbox_;

@@ -20,8 +20,10 @@ void Datapath::tick(Instant now) noexcept {
         peer->session_wanted = false;
         if (!peer->parked.empty()) want_session(*peer);
         if (peer->liveness.wants_dummy(now)) send_dummy(*peer);
+        probe_path(*peer);
         if (peer->sent || peer->heard || peer->liveness.silent(now)) report(*peer);
     }
+    expire_fragments();
     for (Port& leg : topology_.ports()) {
         if (leg.kind != Port::Kind::leg) continue;
         leg.gateway->tick(now, leg_frames_, unresolved_);
@@ -78,11 +80,17 @@ void Datapath::retire(PeerId id) noexcept {
     Peer* peer = topology_.peers().find(id);
     if (peer == nullptr) return;
     topology_.peers().retire(*peer);
+    peer->path.stop();
+    fit_to_path(*peer);
     drop_parked(*peer);
 }
 
 void Datapath::set_endpoint(PeerId id, const Endpoint& endpoint) {
-    if (Peer* peer = topology_.peers().find(id)) topology_.peers().set_endpoint(*peer, endpoint);
+    Peer* peer = topology_.peers().find(id);
+    if (peer == nullptr || peer->endpoint == endpoint) return;
+    topology_.peers().set_endpoint(*peer, endpoint);
+    peer->path.moved(endpoint.address.is_v6());
+    fit_to_path(*peer);
 }
 
 // ---- From other workers --------------------------------------------------------------------------

@@ -30,7 +30,12 @@ struct PathMtu {
 
     // A datagram in a frame bridged to a peer without encryption.
     [[nodiscard]] constexpr std::uint16_t bridged_plain(bool tagged) const noexcept {
-        return minus(udp_payload(), vxlan_header_size + l2_header(tagged));
+        return minus(room(), vxlan_header_size + l2_header(tagged));
+    }
+
+    // UDP payload.
+    [[nodiscard]] constexpr std::uint16_t room() const noexcept {
+        return minus(underlay, (ipv6 ? std::size_t{40} : std::size_t{20}) + 8);
     }
 
   private:
@@ -40,12 +45,8 @@ struct PathMtu {
         return static_cast<std::uint16_t>(size > overhead ? size - overhead : 0);
     }
 
-    [[nodiscard]] constexpr std::uint16_t udp_payload() const noexcept {
-        return minus(underlay, (ipv6 ? std::size_t{40} : std::size_t{20}) + 8);
-    }
-
     [[nodiscard]] constexpr std::uint16_t sealed_payload() const noexcept {
-        const std::size_t text = minus(udp_payload(), Esp::header_size + aead_tag_size) & ~std::size_t{3};
+        const std::size_t text = minus(room(), Esp::header_size + aead_tag_size) & ~std::size_t{3};
         return minus(text, 2);
     }
 };

@@ -21,6 +21,7 @@
 #include "overlay/handshake.h"
 #include "overlay/liveness.h"
 #include "overlay/outbox.h"
+#include "overlay/path_search.h"
 #include "vswitch/address.h"
 #include "vswitch/id.h"
 #include "vswitch/packet.h"
@@ -63,6 +64,10 @@ struct Peer {
     std::unique_ptr<PeerSession> next;
     Liveness liveness;
     Outbox::Place place;  // in the underlay's outbox
+    PathSearch path;
+    bool probes_path = false;
+    std::uint16_t room = UINT16_MAX;  // of UDP payload, that the path carries
+    std::uint32_t fragmented = 0;     // packets so far
     std::vector<TunnelPayload> parked;
     Instant parked_since;
 

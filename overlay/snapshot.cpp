@@ -36,6 +36,7 @@ void add(PeerSnapshot& total, const PeerSnapshot& part) {
     if (!total.cipher) total.cipher = part.cipher;
     take_least(total.session_age, part.session_age);
     take_least(total.last_heard, part.last_heard);
+    if (part.path_mtu) total.path_mtu = std::min(*part.path_mtu, total.path_mtu.value_or(*part.path_mtu));
     total.sealed_packets += part.sealed_packets;
     total.workers.insert(total.workers.end(), part.workers.begin(), part.workers.end());
 }

@@ -38,11 +38,12 @@ struct PeerSnapshot {
     PeerId peer;
     PortId port;
     std::optional<Endpoint> endpoint;
-    std::optional<Cipher> cipher;            // of the current session
-    std::optional<Duration> session_age;     // absent: no session
-    std::optional<Duration> last_heard;      // absent: never
-    std::uint64_t sealed_packets = 0;        // with the current outbound SAs
-    std::vector<TrafficCounters> workers{};  // of its traffic, by worker
+    std::optional<Cipher> cipher;             // of the current session
+    std::optional<Duration> session_age;      // absent: no session
+    std::optional<Duration> last_heard;       // absent: never
+    std::optional<std::uint16_t> path_mtu{};  // of the underlay, as measured; absent: not probed
+    std::uint64_t sealed_packets = 0;         // with the current outbound SAs
+    std::vector<TrafficCounters> workers{};   // of its traffic, by worker
 };
 
 struct StationSnapshot {

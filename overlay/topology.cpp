@@ -51,6 +51,8 @@ void Topology::add_peer(PeerId id, PortId port_id, const PeerOptions& options) {
     peer.encrypted = options.encrypted;
     peer.endpoint = options.endpoint;
     peer.liveness = Liveness{options.liveness};
+    peer.probes_path = options.path_mtu.has_value();
+    if (options.path_mtu) peer.path = PathSearch{*options.path_mtu};
     peers_.add(std::move(peer));
 
     for (const BridgeId stretched : options.bridges) {
@@ -113,6 +115,7 @@ Snapshot Topology::snapshot(Instant now) const {
         shown.endpoint = peer->endpoint;
         shown.workers.push_back(ports_[peer->port.value()].traffic);
         if (const auto heard = peer->liveness.last_heard()) shown.last_heard = now - *heard;
+        if (peer->path.started()) shown.path_mtu = peer->path.limit();
         if (!peer->current || !peer->current->alive(now)) continue;
         shown.cipher = peer->current->cipher;
         shown.session_age = now - peer->current->established;

@@ -1,6 +1,7 @@
 #include "overlay/tunnel.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "crypto/esp.h"
@@ -52,30 +53,49 @@ TunnelPayload datagram_payload(Packet datagram) noexcept {
     return {.packet = std::move(datagram), .next_header = is_v6 ? ip_protocol::ipv6 : ip_protocol::ipv4};
 }
 
-TunnelPayload dummy_payload(Packet empty) noexcept {
-    return {.packet = std::move(empty), .next_header = ip_protocol::none};
+TunnelPayload dummy_payload(Packet message) noexcept {
+    return {.packet = std::move(message), .next_header = ip_protocol::none};
+}
+
+std::size_t inner_size(const TunnelPayload& payload, std::size_t size) noexcept {
+    return frame_headers(payload) + size;
 }
 
 std::size_t sealed_size(const TunnelPayload& payload, std::size_t size) noexcept {
-    return Esp::sealed_size(frame_headers(payload) + size);
+    return Esp::sealed_size(inner_size(payload, size));
 }
 
 std::size_t plain_size(std::size_t size) noexcept {
     return vxlan_header_size + size;
 }
 
-// 1. leave room for ESP's header   2. UDP and VXLAN, if it is a frame   3. the segment   4. seal in place
+// UDP and VXLAN, if it is a frame; the segment.
+void write_inner(const TunnelPayload& payload, const Segmenter& segments, std::size_t index,
+                 std::span<std::uint8_t> out) noexcept {
+    if (frame_headers(payload) != 0) {
+        write_vxlan_udp(out.first<vxlan_udp_header_size>(), vxlan_source_port(payload.flow_hash),
+                        vxlan_header_size + segments.size(index));
+        write_vxlan(out.subspan<vxlan_udp_header_size, vxlan_header_size>(), payload.vni);
+    }
+    segments.write(index, out.data() + frame_headers(payload));
+}
+
+// 1. leave room for ESP's header   2. what goes inside   3. seal in place
 std::expected<void, Drop> seal(OutboundSa& sa, const TunnelPayload& payload, const Segmenter& segments,
                                std::size_t index, std::span<std::uint8_t> out) noexcept {
-    const std::size_t size = segments.size(index);
-    auto inside = out.subspan(Esp::header_size);
-    if (frame_headers(payload) != 0) {
-        write_vxlan_udp(inside.first<vxlan_udp_header_size>(), vxlan_source_port(payload.flow_hash),
-                        vxlan_header_size + size);
-        write_vxlan(inside.subspan<vxlan_udp_header_size, vxlan_header_size>(), payload.vni);
-    }
-    segments.write(index, inside.data() + frame_headers(payload));
-    const auto sealed = Esp::seal(sa, out, frame_headers(payload) + size, payload.next_header);
+    write_inner(payload, segments, index, out.subspan(Esp::header_size));
+    const auto sealed = Esp::seal(sa, out, inner_size(payload, segments.size(index)), payload.next_header);
+    if (!sealed) return std::unexpected(to_drop(sealed.error()));
+    return {};
+}
+
+std::expected<void, Drop> seal_piece(OutboundSa& sa, const Ipv6FragmentHeader& header,
+                                     std::span<const std::uint8_t> piece,
+                                     std::span<std::uint8_t> out) noexcept {
+    const auto inside = out.subspan(Esp::header_size);
+    std::memcpy(inside.data(), &header, sizeof(header));
+    std::memcpy(inside.data() + sizeof(header), piece.data(), piece.size());
+    const auto sealed = Esp::seal(sa, out, sizeof(header) + piece.size(), ip_protocol::fragment);
     if (!sealed) return std::unexpected(to_drop(sealed.error()));
     return {};
 }

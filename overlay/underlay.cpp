@@ -44,7 +44,7 @@ Underlay::Underlay(const UnderlayOptions& options, const Underlay* first)
     const PortSharing& sharing = options.sharing;
     Endpoint esp = options.esp;
     if (first != nullptr) esp.port = first->sockets_->esp.port;
-    sockets_->esp = open_underlay_socket(esp, options.device, "esp", sharing);
+    sockets_->esp = open_underlay_socket(esp, options.device, "esp", Fragmentation::never, sharing);
     if (sharing.workers > 1 && sharing.worker + 1 == sharing.workers)
         steer_by_spi(sockets_->esp, sharing.workers);
     if (options.vxlan) open_vxlan(*options.vxlan, options, first);
@@ -54,7 +54,7 @@ Underlay::Underlay(const UnderlayOptions& options, const Underlay* first)
 void Underlay::open_vxlan(Endpoint vxlan, const UnderlayOptions& options, const Underlay* first) {
     const PortSharing& sharing = options.sharing;
     if (first != nullptr) vxlan.port = first->sockets_->vxlan.port;
-    sockets_->vxlan = open_underlay_socket(vxlan, options.device, "vxlan", sharing);
+    sockets_->vxlan = open_underlay_socket(vxlan, options.device, "vxlan", Fragmentation::allowed, sharing);
     // A flow has the same source port from any worker, so that its peer's kernel always gives it to the same
     // socket.
     for (std::size_t i = 0; i < Outbox::vxlan_sources; ++i) {

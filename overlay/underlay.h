@@ -1,13 +1,14 @@
 // The node's UDP sockets on the underlay: one for ESP and handshakes, and if any peer is plain, one to
 // receive VXLAN on and a handful to send it from, whose source ports stand for the inner flow's hash (RFC
-// 7348 section 5: it spreads flows over equal-cost paths). The outer DF bit is clear: a datagram too big for
-// the path is fragmented by the kernel rather than lost.
+// 7348 section 5: it spreads flows over equal-cost paths). ESP has the outer DF bit set: what the path
+// carries is measured (path_search.h). Plain VXLAN has not: there a datagram too big for the path is
+// fragmented by the network rather than lost.
 //
 // Batched twice: recvmmsg and sendmmsg take many messages, and each message is a whole train of datagrams
 // where the kernel has UDP_GRO and UDP_SEGMENT (outbox.h). Both are probed at start and can be switched off.
 // A train that the kernel refuses as a train is taken apart and sent datagram by datagram:
 //
-//   EINVAL, EMSGSIZE   longer than the path's MTU allows without fragmentation: this train only
+//   EINVAL, EMSGSIZE   longer than the device's MTU allows without fragmentation: this train only
 //   EIO                the device cannot finish checksums: from now on all trains
 //   anything else      as for a single datagram, counted under its Drop for each datagram of the train
 //

@@ -43,9 +43,11 @@ void size_buffers(const Descriptor& fd, int receive, int send) noexcept {
     if (set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, send) != 0) set_option(fd, SOL_SOCKET, SO_SNDBUF, send);
 }
 
-void configure(const Descriptor& fd, const Endpoint& local, const PortSharing& sharing) {
-    constexpr int fragment_v4 = IP_PMTUDISC_DONT;
-    constexpr int fragment_v6 = IPV6_PMTUDISC_DONT;
+void configure(const Descriptor& fd, const Endpoint& local, const PortSharing& sharing,
+               Fragmentation fragmentation) {
+    const bool whole = fragmentation == Fragmentation::never;
+    const int fragment_v4 = whole ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT;
+    const int fragment_v6 = whole ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT;
     const int v6_only = local.address.is_unspecified() ? 0 : 1;
     constexpr int on = 1;
     bool ok = set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, on) == 0 &&
@@ -77,7 +79,7 @@ int bind_to(const Descriptor& fd, const Endpoint& local, const std::optional<std
             const PortSharing& sharing) {
     if (sharing.workers > 1 && sharing.worker == 0) {
         const Descriptor probe = open_udp(local, device);
-        configure(probe, local, {});
+        configure(probe, local, {}, Fragmentation::allowed);
         if (const int error = bind_to(probe, local); error != 0) return error;
     }
     return bind_to(fd, local);
@@ -115,9 +117,10 @@ UnderlaySocket finish(Descriptor fd, const Endpoint& local) {
 }  // namespace
 
 UnderlaySocket open_underlay_socket(const Endpoint& local, const std::optional<std::string>& device,
-                                    const std::string& purpose, const PortSharing& sharing) {
+                                    const std::string& purpose, Fragmentation fragmentation,
+                                    const PortSharing& sharing) {
     Descriptor fd = open_udp(local, device);
-    configure(fd, local, sharing);
+    configure(fd, local, sharing, fragmentation);
     constexpr int buffer_size = 4 << 20;
     size_buffers(fd, buffer_size, buffer_size);
     if (const int error = bind_to(fd, local, device, sharing); error != 0) {
@@ -132,7 +135,7 @@ namespace {
 Descriptor prepare_sending(const Endpoint& local, const std::optional<std::string>& device,
                            const PortSharing& sharing) {
     Descriptor fd = open_udp(local, device);
-    configure(fd, local, sharing);
+    configure(fd, local, sharing, Fragmentation::allowed);
     // Nobody reads from it: what arrives there shall not be kept.
     size_buffers(fd, 0, 4 << 20);
     return fd;

@@ -1,4 +1,4 @@
-// Opening of the underlay's UDP sockets: bound, non-blocking, with large buffers and the DF bit clear.
+// Opening of the underlay's UDP sockets: bound, non-blocking, with large buffers.
 //
 // Several workers share a port (SO_REUSEPORT), each with a socket of its own. Who gets a datagram is decided
 // by the kernel: by a hash over both addresses and ports, or where all of a peer's traffic has the same ones,
@@ -30,9 +30,16 @@ struct PortSharing {
     unsigned worker = 0;  // which of them the socket is for; they bind in this order
 };
 
+// Of the outer datagrams, by the network.
+enum class Fragmentation : std::uint8_t {
+    allowed,  // DF is clear
+    never,    // DF is set, and what the kernel believes of the path from ICMP is passed over
+};
+
 // `purpose` ("esp", "vxlan") is for the message of the std::runtime_error.
 UnderlaySocket open_underlay_socket(const Endpoint& local, const std::optional<std::string>& device,
-                                    const std::string& purpose, const PortSharing& sharing = {});
+                                    const std::string& purpose, Fragmentation fragmentation,
+                                    const PortSharing& sharing = {});
 
 // A socket to send from only, on `address` and some free port of 49152..65535 (RFC 7348 section 5).
 UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device,

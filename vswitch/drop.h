@@ -42,6 +42,8 @@ namespace weft {
     X(auth_failed, "the integrity check value is wrong")                                          \
     X(bad_padding, "the ESP trailer is wrong")                                                    \
     X(unknown_next_header, "an ESP payload that is neither IP nor UDP nor a dummy")               \
+    X(bad_fragment, "fragments of a packet that contradict one another, or the packet")           \
+    X(reassembly_timeout, "a fragment of the packet did not arrive in time, or too many wait")    \
     X(bad_vxlan, "a VXLAN header with wrong flags or ports")                                      \
     X(foreign_vni, "the peer may not send to this VNI")                                           \
     X(foreign_source, "the peer may not send from this source address")                           \

@@ -73,7 +73,8 @@ PeerId Node::add_peer(const Node& other, PeerSetup setup) {
                          .bridges = setup.bridges,
                          .prefixes = setup.prefixes,
                          .routed_mtu = 1438,
-                         .liveness = {.keepalive = setup.keepalive}});
+                         .path_mtu = setup.encrypted ? std::optional<std::uint16_t>{1500} : std::nullopt,
+                         .liveness = {.keepalive = setup.keepalive, .ask_after = setup.ask_after}});
     if (setup.encrypted && configured_ == 0) {
         handshaker_->add_peer(peer, {.public_key = other.public_key(),
                                      .preshared_key = std::move(setup.preshared_key),
@@ -160,6 +161,8 @@ bool Node::take_events(unsigned worker) {
             relay(*station);
         } else if (const auto* neighbor = std::get_if<NeighborLearned>(&event)) {
             relay(*neighbor);
+        } else if (const auto* answered = std::get_if<ProbeAnswered>(&event)) {
+            relay(*answered);
         }
     }
     return !events.empty();
@@ -262,6 +265,8 @@ void Network::transmit(Node& from, const Endpoint& to, Channel channel, std::spa
     Bytes copy(bytes.begin(), bytes.end());
     if (channel == Channel::esp) watch_nonce(to, copy);
     if (on_wire && !on_wire(source, to, channel, copy)) return;
+    constexpr std::size_t outer_headers = 20 + 8;
+    if (bytes.size() + outer_headers > links_.mtu) return;
     const int copies = random_.chance(links_.duplication) ? 2 : 1;
     for (int i = 0; i < copies; ++i) {
         if (random_.chance(links_.loss)) continue;

@@ -40,6 +40,7 @@ struct LinkOptions {
     double duplication = 0;
     Duration delay = std::chrono::milliseconds{5};
     Duration jitter{0};
+    std::size_t mtu = 1500;  // larger packets vanish without a word
 };
 
 class Network;
@@ -51,6 +52,7 @@ struct PeerSetup {
     bool know_endpoint = true;
     bool encrypted = true;
     Duration keepalive{0};
+    Duration ask_after{0};
     Secret<32> preshared_key{};
 };
 
