@@ -199,11 +199,11 @@ void Daemon::change(const config::AddPeer& add) {
                                        : PeerInfo::Protection::esp;
     if (info.protection == PeerInfo::Protection::esp) info.public_key = peer.public_key;
 
-    const bool is_agreed = info.protection == PeerInfo::Protection::esp;
     PeerOptions options{.encrypted = !is_plain(peer),
                         .prefixes = peer.prefixes,
                         .routed_mtu = path_.routed(),
-                        .path_mtu = is_agreed ? std::optional{path_.underlay} : std::nullopt,
+                        .path_mtu = is_plain(peer) ? std::nullopt : std::optional{path_.underlay},
+                        .probes_path = info.protection == PeerInfo::Protection::esp,
                         .liveness = {.keepalive = peer.keepalive, .ask_after = peer.dead_peer_detection}};
     for (const std::string& bridge : peer.bridges) options.bridges.push_back(bridge_id(bridge));
     for (unsigned i = 0; i < workers_->count(); ++i) {

@@ -294,6 +294,7 @@ json report_peers(const Snapshot& snapshot, const Names& names) {
         object["last_handshake_s"] = value_of(info.last_handshake);
         object["handshakes"] = info.handshakes;
         object["last_heard_s"] = value_of(peer.last_heard);
+        object["path_mtu_bytes"] = value_of(peer.path_mtu);
         const auto* port = port_of(snapshot, peer.port);
         put_traffic(object, port != nullptr ? port->traffic : TrafficCounters{},
                     port != nullptr ? port->drops.total() : 0);

@@ -82,7 +82,7 @@ void Datapath::path_changed(Peer& peer, std::uint16_t settled_before) noexcept {
 
 // What is sent follows the path at once; what senders are told, when the search has ended.
 void Datapath::fit_to_path(Peer& peer) noexcept {
-    if (!peer.probes_path || !peer.endpoint) return;
+    if (peer.path.most() == UINT16_MAX || !peer.endpoint) return;
     const bool is_v6 = peer.endpoint->address.is_v6();
     peer.room = PathMtu{peer.path.limit(), is_v6}.room();
     topology_.router().set_mtu(peer.port, PathMtu{peer.path.settled(), is_v6}.routed());

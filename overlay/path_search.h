@@ -64,6 +64,8 @@ class PathSearch {
 
     [[nodiscard]] std::uint16_t settled() const noexcept { return settled_; }
 
+    [[nodiscard]] std::uint16_t most() const noexcept { return most_; }
+
     [[nodiscard]] bool searching() const noexcept { return searching_; }
 
     // The probe that is due, which must then be sent. limit() and settled() may have changed.

@@ -65,7 +65,7 @@ struct Peer {
     Liveness liveness;
     Outbox::Place place;  // in the underlay's outbox
     PathSearch path;
-    bool probes_path = false;
+    bool probes_path = false;         // it answers probes, and knows packets in pieces
     std::uint16_t room = UINT16_MAX;  // of UDP payload, that the path carries
     std::uint32_t fragmented = 0;     // packets so far
     std::vector<TunnelPayload> parked;

@@ -1,5 +1,7 @@
 #include "overlay/topology.h"
 
+#include "overlay/mtu.h"
+
 namespace weft {
 
 void Topology::add_bridge(BridgeId id, const BridgeOptions& options) {
@@ -51,8 +53,11 @@ void Topology::add_peer(PeerId id, PortId port_id, const PeerOptions& options) {
     peer.encrypted = options.encrypted;
     peer.endpoint = options.endpoint;
     peer.liveness = Liveness{options.liveness};
-    peer.probes_path = options.path_mtu.has_value();
-    if (options.path_mtu) peer.path = PathSearch{*options.path_mtu};
+    peer.probes_path = options.probes_path;
+    if (options.path_mtu) {
+        peer.path = PathSearch{*options.path_mtu};
+        peer.room = PathMtu{*options.path_mtu, true}.room();  // until the endpoint is known
+    }
     peers_.add(std::move(peer));
 
     for (const BridgeId stretched : options.bridges) {

@@ -55,8 +55,9 @@ struct PeerOptions {
     std::optional<Endpoint> endpoint{};
     std::vector<BridgeId> bridges{};
     std::vector<Prefix> prefixes{};
-    std::uint16_t routed_mtu = 1280;          // of the tunnel, until probes have found another one
-    std::optional<std::uint16_t> path_mtu{};  // of the underlay towards it, to begin with; absent: not probed
+    std::uint16_t routed_mtu = 1280;          // of the tunnel, to begin with
+    std::optional<std::uint16_t> path_mtu{};  // of the underlay towards it, to begin with; absent: any
+    bool probes_path = false;                 // it answers probes, and knows packets in pieces
     Liveness::Options liveness;
 };
 

@@ -114,6 +114,16 @@ public_key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 keepalive = "24h"
 )",
      {R"(7:13: 'keepalive' is '24h': use "0s" to "65535s")"}},
+    {"dead peer detection in words",
+     R"([node]
+name = "n"
+private_key_file = "a.key"
+[[peer]]
+name = "b"
+public_key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+dead_peer_detection = "25h"
+)",
+     {R"(7:23: 'dead_peer_detection' is '25h': use "0s" to "65535s")"}},
     {"a preshared key beside a manual SA",
      R"([node]
 name = "n"

@@ -267,6 +267,20 @@ TEST_CASE("a bridge's frames from a peer reach the gateway, and its answers go b
     CHECK(node.at(red_tap) == Packets{request});  // it was a broadcast
 }
 
+TEST_CASE("a host of ours may not send in a peer's name, neither from a TUN nor from a bridge") {
+    RouterNode node;
+    const IpAddress of_peer = ip("10.4.0.9");
+    node.from_port(tun, udp_datagram(of_peer, red_address, 9));
+    CHECK(node.drops(tun, Drop::foreign_source) == 1);
+    node.from_port(red_tap, ip_frame(red_gateway, red_host, udp_datagram(of_peer, tun_host, 9)));
+    CHECK(node.drops(red_tap, Drop::foreign_source) == 1);
+    CHECK(node.at(tun).empty());
+    CHECK(node.all_drops() == 2);
+    // What is routed to nobody may come from anywhere: there may be a network behind a host.
+    node.from_port(red_tap, ip_frame(red_gateway, red_host, udp_datagram(ip("10.99.0.1"), tun_host, 9)));
+    CHECK(node.at(tun).size() == 1);
+}
+
 TEST_CASE("a peer's frames to the gateway may not carry datagrams in another peer's name") {
     RouterNode node;
     node.topology().add_peer(PeerId{1}, PortId{6},

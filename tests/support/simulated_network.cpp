@@ -73,7 +73,8 @@ PeerId Node::add_peer(const Node& other, PeerSetup setup) {
                          .bridges = setup.bridges,
                          .prefixes = setup.prefixes,
                          .routed_mtu = 1438,
-                         .path_mtu = setup.encrypted ? std::optional<std::uint16_t>{1500} : std::nullopt,
+                         .path_mtu = std::uint16_t{1500},
+                         .probes_path = setup.encrypted,
                          .liveness = {.keepalive = setup.keepalive, .ask_after = setup.ask_after}});
     if (setup.encrypted && configured_ == 0) {
         handshaker_->add_peer(peer, {.public_key = other.public_key(),
