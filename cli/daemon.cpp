@@ -204,7 +204,8 @@ void Daemon::change(const config::AddPeer& add) {
                         .routed_mtu = path_.routed(),
                         .path_mtu = is_plain(peer) ? std::nullopt : std::optional{path_.underlay},
                         .probes_path = info.protection == PeerInfo::Protection::esp,
-                        .liveness = {.keepalive = peer.keepalive, .ask_after = peer.dead_peer_detection}};
+                        .liveness = {.keepalive = peer.keepalive, .ask_after = peer.dead_peer_detection},
+                        .replay_window = peer.replay_window};
     for (const std::string& bridge : peer.bridges) options.bridges.push_back(bridge_id(bridge));
     for (unsigned i = 0; i < workers_->count(); ++i) {
         if (i > 0) options.liveness = {};  // the first worker's keepalives and questions are enough

@@ -57,11 +57,13 @@ void Keying::add_manual(PeerId id, Known& known, const config::ManualSa& manual)
     known.sequence = std::make_unique<SequenceStore>(manual.counter_file, manual.outbound.spi);
     log_keys(manual.outbound, known.ipv6);
     log_keys(manual.inbound, known.ipv6);
-    workers_.post(only_worker,
-                  [id, outbound = manual.outbound.clone(), inbound = manual.inbound.clone(),
-                   first = known.sequence->first(), limit = known.sequence->limit()](Worker& worker) {
-                      worker.datapath().install_manual(id, outbound, inbound, first, limit, worker.now());
-                  });
+    ManualSession session{.outbound = manual.outbound.clone(),
+                          .inbound = manual.inbound.clone(),
+                          .first_sequence = known.sequence->first(),
+                          .limit = known.sequence->limit()};
+    workers_.post(only_worker, [id, session = std::move(session)](Worker& worker) {
+        worker.datapath().install_manual(id, session, worker.now());
+    });
 }
 
 void Keying::remove(PeerId id) {
@@ -170,8 +172,8 @@ void Keying::send(Handshaker::Send& send) {
     });
 }
 
-// The response to which a session belongs goes out when every worker has the keys, from the last that got
-// them: the peer may use them at once.
+// When every worker has the keys, the last that got them sends the response to which the session belongs,
+// since the peer may use them at once; or, if the response was the peer's, begins to use them itself.
 void Keying::install(Handshaker::Install& install, Handshaker::Send* response) {
     Known& known = peers_.at(install.peer);
     known.ipv6 = install.endpoint.address.is_v6();
@@ -194,8 +196,9 @@ void Keying::install(Handshaker::Install& install, Handshaker::Send* response) {
                           session = std::move(install.sessions[i])](Worker& worker) {
             worker.datapath().set_endpoint(id, endpoint);
             worker.datapath().install(id, session, worker.now());
-            if (--rest->workers == 0 && rest->response)
-                worker.datapath().send_control(rest->response->to, rest->response->datagram);
+            if (--rest->workers > 0) return;
+            if (session.initiator) worker.datapath().use(id, session.id, worker.now());
+            if (rest->response) worker.datapath().send_control(rest->response->to, rest->response->datagram);
         });
     }
 }

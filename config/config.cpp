@@ -34,7 +34,7 @@ bool operator==(const Peer& a, const Peer& b) noexcept {
            same(a.preshared_key, b.preshared_key) && a.endpoint_host == b.endpoint_host &&
            a.endpoint_port == b.endpoint_port && same(a.manual, b.manual) && a.bridges == b.bridges &&
            a.prefixes == b.prefixes && a.keepalive == b.keepalive &&
-           a.dead_peer_detection == b.dead_peer_detection;
+           a.dead_peer_detection == b.dead_peer_detection && a.replay_window == b.replay_window;
 }
 
 }  // namespace weft::config

@@ -114,6 +114,7 @@ struct Peer {
     std::vector<Prefix> prefixes;
     std::chrono::seconds keepalive{0};             // 0: off
     std::chrono::seconds dead_peer_detection{30};  // of silence, before the peer is asked; 0: off
+    std::uint32_t replay_window = 8192;            // packets
 
     friend bool operator==(const Peer& a, const Peer& b) noexcept;
 };

@@ -16,6 +16,8 @@ namespace weft::config {
 namespace {
 
 constexpr std::chrono::seconds max_keepalive{65535};
+constexpr std::uint32_t min_replay_window = 64;
+constexpr std::uint32_t max_replay_window = 1048576;
 
 Peer::Encryption read_encryption(const Section& section) {
     const auto text = section.text("encryption");
@@ -112,8 +114,8 @@ void check_esp(const Section& section) {
 }
 
 void check_plain(const Section& section, const Peer& peer) {
-    for (const std::string_view key :
-         {"public_key", "preshared_key_file", "manual", "keepalive", "dead_peer_detection"}) {
+    for (const std::string_view key : {"public_key", "preshared_key_file", "manual", "keepalive",
+                                       "dead_peer_detection", "replay_window"}) {
         if (section.has(key)) {
             section.report().add(section.at_key(key),
                                  fmt::format("'{}' in a peer with encryption = \"none\"", key),
@@ -151,6 +153,8 @@ Peer read_peer(const Section& section) {
     peer.dead_peer_detection =
         read_duration(section, "dead_peer_detection", std::chrono::seconds{0}, max_keepalive)
             .value_or(peer.dead_peer_detection);
+    peer.replay_window = read_number(section, "replay_window", min_replay_window, max_replay_window)
+                             .value_or(peer.replay_window);
     if (const auto manual = section.table("manual", manual_schema)) peer.manual = read_manual(*manual);
     if (peer.encryption == Peer::Encryption::esp) {
         check_esp(section);

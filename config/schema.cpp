@@ -82,6 +82,7 @@ constexpr std::array peer_keys{
     Key{"prefixes", Kind::texts, optional, R"(prefixes = ["10.20.2.0/24"])"},
     Key{"keepalive", Kind::text, optional, R"(keepalive = "20s")"},
     Key{"dead_peer_detection", Kind::text, optional, R"(dead_peer_detection = "30s")"},
+    Key{"replay_window", Kind::integer, optional, "replay_window = 8192"},
     Key{"manual", Kind::table, optional, "[peer.manual]"},
 };
 

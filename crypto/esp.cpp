@@ -81,7 +81,7 @@ std::expected<std::size_t, EspError> Esp::seal(OutboundSa& sa, std::span<std::ui
         return std::unexpected{EspError::truncated};
     if (sa.exhausted()) return std::unexpected{EspError::exhausted};
     const std::span packet = buffer.first(sealed_size(payload_size));
-    const std::uint64_t sequence = sa.take_sequence();
+    const std::uint64_t sequence = sa.take_sequence(packet.size());
     store_be(packet.data(), sa.spi_);
     store_be(packet.data() + sequence_offset, static_cast<std::uint32_t>(sequence));
     store_be(packet.data() + iv_offset, sequence);

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <span>
+#include <utility>
 
 namespace weft {
 
 namespace {
+
+constexpr std::uint64_t largest_datagram = 65535;
 
 Aead load(const SaKeys& keys, Aead::Direction direction) {
     return Aead{keys.cipher, std::span{keys.key.bytes()}.first(key_size(keys.cipher)), direction};
@@ -18,13 +21,21 @@ SaKeys SaKeys::clone() const noexcept {
     return {.spi = spi, .cipher = cipher, .key = key.clone(), .salt = salt};
 }
 
-OutboundSa::OutboundSa(const SaKeys& keys, std::uint64_t first, std::uint64_t limit)
+OutboundSa::OutboundSa(const SaKeys& keys) : OutboundSa(keys, 1, max_packets, max_bytes(keys.cipher)) {}
+
+OutboundSa::OutboundSa(const SaKeys& keys, std::uint64_t first, std::uint64_t limit, std::uint64_t bytes)
     : spi_(keys.spi),
       next_(first),
       limit_(std::min(limit, max_packets)),
+      last_start_(bytes - std::min(bytes, largest_datagram)),
       salt_(keys.salt),
       aead_(load(keys, Aead::Direction::seal)) {
     if (first == 0) std::abort();
+}
+
+void OutboundSa::wipe() noexcept {
+    next_ = unlimited;
+    const Aead gone = std::move(aead_);
 }
 
 void OutboundSa::raise_limit(std::uint64_t limit) noexcept {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 #include <utility>
 
 #include "crypto/esp.h"
@@ -466,14 +467,15 @@ void Datapath::from_esp(const Arrived& arrived) noexcept {
         opened->next_header == ip_protocol::none;  // a keepalive: all it had to say was heard
     heard_from(*peer, *session, arrived.train->from, opened->newest, !is_dummy);
     if (is_dummy) return from_message(*peer, packet.bytes());
-    opened_.push_back({peer, Spi{sa->spi()}, opened->sequence, opened->next_header, std::move(packet)});
+    opened_.push_back(
+        {peer, session->id, Spi{sa->spi()}, opened->sequence, opened->next_header, std::move(packet)});
 }
 
-// What the underlay delivered out of order within a batch goes on in order. 3. What is in it? 4. May the peer
-// send that?
+// What the underlay delivered out of order within a batch goes on in order, an old session's packets before
+// its successor's. 3. What is in it? 4. May the peer send that?
 void Datapath::deliver_opened() noexcept {
     const auto earlier = [](const Opened& a, const Opened& b) {
-        return a.spi != b.spi ? a.spi < b.spi : a.sequence < b.sequence;
+        return std::tie(a.session, a.spi, a.sequence) < std::tie(b.session, b.spi, b.sequence);
     };
     if (!std::ranges::is_sorted(opened_, earlier)) std::ranges::sort(opened_, earlier);
     for (Opened& opened : opened_) {
@@ -537,16 +539,20 @@ void Datapath::heard_from(Peer& peer, PeerSession& session, const Endpoint& from
                           bool data) noexcept {
     peer.liveness.heard(now_, data);
     peer.heard = true;
-    const bool promoted = &session == peer.next.get();
-    if (promoted) emit(SessionConfirmed{peer.id, session.id});
-    if (promoted) topology_.peers().promote_next(peer);
-    if (newest && &session == peer.current.get() && peer.endpoint != from) {
+    const bool is_next = &session == peer.next.get();
+    if (newest && (is_next || &session == peer.current.get()) && peer.endpoint != from) {
         peer.endpoint = from;
         peer.path.moved(from.address.is_v6());
         fit_to_path(peer);
         emit(PeerMoved{peer.id, from});
     }
-    if (promoted) send_parked(peer);
+    if (is_next) {
+        emit(SessionConfirmed{peer.id, session.id});
+        promote_next(peer);
+    }
+    if (!peer.previous) return;
+    const auto* whose = peer.previous->draining ? peer.previous.get() : peer.current.get();
+    if (&session == whose) peer.previous->drain(now_);
 }
 
 void Datapath::frame_from_peer(Port& tunnel, Vni vni, Packet frame) noexcept {

@@ -61,7 +61,7 @@ struct PeerMoved {  // the newest authenticated packet came from another endpoin
     Endpoint endpoint;
 };
 
-struct SessionConfirmed {  // the peer seals with it: so may we
+struct SessionConfirmed {  // it may be used: all workers have it, and so has the peer
     PeerId peer;
     std::uint32_t session = 0;  // its id
 };
@@ -92,6 +92,15 @@ struct ProbeAnswered {  // a probe of some other worker's
 using Event = std::variant<ControlReceived, PeerReport, PeerMoved, SessionConfirmed, PathMtuChanged,
                            StationLearned, NeighborLearned, ProbeAnswered>;
 
+// Keys set by hand, and where their numbers have got to.
+struct ManualSession {
+    SaKeys outbound;
+    SaKeys inbound;
+    std::uint64_t first_sequence = 1;    // to send
+    std::uint64_t limit = 0;             // the last one to send, until it is raised
+    std::uint64_t highest_received = 0;  // it and all below count as seen
+};
+
 class Datapath {
   public:
     static constexpr std::size_t max_batch = 64;      // packets a call of from_port()
@@ -103,11 +112,15 @@ class Datapath {
 
     [[nodiscard]] Topology& topology() noexcept { return topology_; }
 
-    // Keys, from the control side.
+    // Keys, from the control side. A session of which this side is the initiator is used at once, or, if
+    // there are other workers, when the last of them that was given it is told so: what the peer then seals
+    // for any of them can be opened.
     void install(PeerId peer, const Session& session, Instant now);
-    void install_manual(PeerId peer, const SaKeys& outbound, const SaKeys& inbound,
-                        std::uint64_t first_sequence, std::uint64_t limit, Instant now);
+    void use(PeerId peer, std::uint32_t session, Instant now) noexcept;
+    void install_manual(PeerId peer, const ManualSession& session, Instant now);
     void raise_limit(PeerId peer, std::uint64_t limit) noexcept;  // of a manual SA
+    // Of a manual SA; nothing if the peer has no keys.
+    [[nodiscard]] std::optional<std::uint64_t> highest_received(PeerId peer) noexcept;
     void retire(PeerId peer) noexcept;
     void set_endpoint(PeerId peer, const Endpoint& endpoint);
     void remove_port(PortId port) noexcept;  // with what waits in its outbox
@@ -206,6 +219,7 @@ class Datapath {
     void plain_to_peer(PortId in, Peer& peer, Port& tunnel, const TunnelPayload& payload) noexcept;
     void park(Peer& peer, Port& tunnel, TunnelPayload payload) noexcept;
     void want_session(Peer& peer) noexcept;
+    void promote_next(Peer& peer) noexcept;
     void send_parked(Peer& peer) noexcept;
     void drop_parked(Peer& peer) noexcept;
     void send_dummy(Peer& peer) noexcept;
@@ -219,6 +233,7 @@ class Datapath {
 
     struct Opened {
         Peer* peer;
+        std::uint32_t session;  // its id, which is the larger the younger it is
         Spi spi;
         std::uint64_t sequence;
         std::uint8_t next_header;

@@ -47,33 +47,56 @@ void Datapath::install(PeerId id, const Session& session, Instant now) {
                                                           .outbound = OutboundSa{session.outbound},
                                                           .inbound = {},
                                                           .established = session.established});
-    for (const SaKeys& inbound : session.inbound) keys->inbound.emplace_back(inbound);
-    topology_.peers().install(*peer, std::move(keys), session.initiator);
+    for (const SaKeys& inbound : session.inbound) keys->inbound.emplace_back(inbound, peer->replay_window);
+    topology_.peers().install(*peer, std::move(keys), false);
     peer->liveness.heard(now, false);
-    if (!session.initiator) return;
-    // The responder seals with the new keys only once it has seen them used.
-    send_dummy(*peer);
-    send_parked(*peer);
+    if (session.initiator && !announces_) promote_next(*peer);
 }
 
-void Datapath::install_manual(PeerId id, const SaKeys& outbound, const SaKeys& inbound,
-                              std::uint64_t first_sequence, std::uint64_t limit, Instant now) {
+void Datapath::use(PeerId id, std::uint32_t session, Instant now) noexcept {
+    now_ = now;
+    Peer* peer = topology_.peers().find(id);
+    if (peer == nullptr || !peer->next || peer->next->id != session) return;
+    emit(SessionConfirmed{id, session});
+    promote_next(*peer);
+}
+
+// The other side waits for a packet with the new keys: the responder seals with them only then, and the
+// initiator forgets the old ones.
+void Datapath::promote_next(Peer& peer) noexcept {
+    topology_.peers().promote_next(peer);
+    send_dummy(peer);
+    send_parked(peer);
+}
+
+// What such a key has sealed in bytes outlives no restart, and no other key would take its place: its packets
+// are all that is limited.
+void Datapath::install_manual(PeerId id, const ManualSession& session, Instant now) {
     now_ = now;
     Peer* peer = topology_.peers().find(id);
     if (peer == nullptr) return;
-    auto keys =
-        std::make_unique<PeerSession>(PeerSession{.cipher = outbound.cipher,
-                                                  .outbound = OutboundSa{outbound, first_sequence, limit},
-                                                  .inbound = {},
-                                                  .established = now,
-                                                  .manual = true});
-    keys->inbound.emplace_back(inbound);
+    auto keys = std::make_unique<PeerSession>(
+        PeerSession{.cipher = session.outbound.cipher,
+                    .outbound = OutboundSa{session.outbound, session.first_sequence, session.limit},
+                    .inbound = {},
+                    .established = now,
+                    .ends = Instant::max(),
+                    .manual = true});
+    keys->inbound.emplace_back(session.inbound, peer->replay_window, session.highest_received);
     topology_.peers().install(*peer, std::move(keys), true);
 }
 
 void Datapath::raise_limit(PeerId id, std::uint64_t limit) noexcept {
     Peer* peer = topology_.peers().find(id);
-    if (peer != nullptr && peer->current) peer->current->outbound.raise_limit(limit);
+    if (peer == nullptr || !peer->current) return;
+    peer->current->outbound.raise_limit(limit);
+    send_parked(*peer);
+}
+
+std::optional<std::uint64_t> Datapath::highest_received(PeerId id) noexcept {
+    const Peer* peer = topology_.peers().find(id);
+    if (peer == nullptr || !peer->current || peer->current->inbound.empty()) return std::nullopt;
+    return peer->current->inbound.front().window().highest();
 }
 
 void Datapath::retire(PeerId id) noexcept {
@@ -103,8 +126,7 @@ void Datapath::tell(const SessionConfirmed& confirmed, Instant now) noexcept {
     now_ = now;
     Peer* peer = topology_.peers().find(confirmed.peer);
     if (peer == nullptr || !peer->next || peer->next->id != confirmed.session) return;
-    topology_.peers().promote_next(*peer);
-    send_parked(*peer);
+    promote_next(*peer);
 }
 
 void Datapath::tell(const StationLearned& learned, Instant now) noexcept {
@@ -142,7 +164,11 @@ void Datapath::report(Peer& peer) noexcept {
     activity.sent = std::exchange(peer.sent, false);
     activity.heard = std::exchange(peer.heard, false);
     activity.silent = peer.liveness.silent(now_);
-    if (peer.current) activity.packets_sent = peer.current->outbound.next_sequence() - 1;
+    if (peer.current) {
+        activity.running_out = peer.current->outbound.running_out();
+        activity.packets_sent = peer.current->outbound.next_sequence() - 1;
+        activity.highest_received = highest_received(peer.id).value_or(0);
+    }
     emit(PeerReport{peer.id, activity});
 }
 

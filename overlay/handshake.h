@@ -14,10 +14,12 @@
 // ephemeral key, timestamp, index and SPI, for 90 s; then Retire. The next report that data waits starts
 // anew. A response is never repeated: the next initiation asks for another.
 //
-// Rekeying. The initiator of the latest session makes another 120..130 s after it, the responder after 165 s,
-// if data was sent; either one when the packet counter comes near its limit. The old session stays until the
-// datapath replaces it. A session dies at 180 s: the datapath stops using it, and here Retire follows, unless
-// a handshake is under way.
+// Rekeying. The initiator of the latest session makes another 120..150 s after it, the responder after 165 s,
+// if data was sent; either one when a worker's SA is running out of what its key may seal (crypto/sa.h). The
+// time is drawn for each session, so that ten thousand peers that a node has called at once do not all rekey
+// at once. It leaves the initiator 15 s or more, which are four attempts, before the responder tries as well,
+// and that one as many. The old session stays until the datapath replaces it. A session dies at 180 s: the
+// datapath stops using it, and here Retire follows, unless a handshake is under way.
 //
 // Both at once. If each side has sent an initiation, the one of the larger public key goes on: its owner does
 // not answer while its own is fresh (not yet due for repetition, one of the first three), but takes note of
@@ -75,8 +77,10 @@ struct PeerActivity {
     bool sent = false;            // data was sent since the last report
     bool heard = false;           // something authentic was received since the last report
     bool silent = false;          // data was sent, and nothing authentic came back for too long (liveness.h)
-    std::uint64_t packets_sent = 0;  // with the current outbound SA
-    unsigned worker = 0;             // that tells it
+    bool running_out = false;     // the current outbound SA: of packets or bytes
+    std::uint64_t packets_sent = 0;      // with it
+    std::uint64_t highest_received = 0;  // sequence number, of the first SA of the current session
+    unsigned worker = 0;                 // that tells it
 };
 
 struct HandshakerOptions {

@@ -98,7 +98,7 @@ bool Handshaker::Engine::wants_session(const HandshakePeer& peer, const PeerActi
     const auto age = now - peer.session->established;
     if (activity.session_wanted) return !peer.session->initiator || age >= Timing::report_lag;
     if (activity.sent && now >= peer.session->rekey_from) return true;
-    if (activity.packets_sent >= Timing::rekey_packets && age >= Timing::report_lag) return true;
+    if (activity.running_out && age >= Timing::report_lag) return true;
     const auto& heard = peer.last_heard;
     const bool contradicted =
         heard && heard->worker != activity.worker && now - heard->at < Timing::heard_for;

@@ -30,16 +30,17 @@ struct HandshakeTiming {
     static constexpr Duration longest_retry = std::chrono::seconds{4};
     static constexpr Duration give_up_after = std::chrono::seconds{90};
     static constexpr Duration rekey_initiator_after = std::chrono::seconds{120};
-    static constexpr Duration rekey_jitter = std::chrono::seconds{10};
+    static constexpr Duration rekey_jitter = std::chrono::seconds{30};
     static constexpr Duration rekey_responder_after = std::chrono::seconds{165};
     static constexpr Duration session_lifetime = std::chrono::seconds{180};
+    static_assert(rekey_initiator_after + rekey_jitter < rekey_responder_after &&
+                  rekey_responder_after < session_lifetime);
     static constexpr Duration accept_interval = std::chrono::milliseconds{20};
     // How long one worker's word that the peer lives stands against another's that it is silent.
     static constexpr Duration heard_for = Liveness::Options{}.silent_after;
     // A report may have been written before the session that it speaks of was installed.
     static constexpr Duration report_lag = std::chrono::seconds{1};
     static constexpr unsigned attempts_that_prevail = 3;
-    static constexpr std::uint64_t rekey_packets = OutboundSa::max_packets / 10 * 9;
 
     // How long to wait for an answer to the n-th attempt, without jitter: 1 s, 2 s, then 4 s.
     static constexpr Duration retry_interval(unsigned attempts) noexcept {

@@ -2,16 +2,20 @@
 //
 // Sessions live at most PeerSession::lifetime and change hands without a gap (make before break):
 //
-//            install (initiator)                       install (responder)
-//   current  ------------------> previous     next <---------------------
-//   new      ------------------> current
+//             install          may be used            first packet heard with current
+//   new keys --------> next --------------> current --------------+
+//                                              |                  | 5 s without a packet of previous
+//                                              +---> previous ----+------------------------------> wiped
 //
-// next becomes current, and current previous, when the first packet that is sealed with it arrives, here or
-// at another worker: only then is it known that the peer has the keys.
+// The initiator may use them as soon as all of its workers have them; the responder when the first packet
+// that is sealed with them arrives, here or at another worker: only then is it known that the peer has the
+// keys, all of it. A previous session only opens, what is still under way or what one of the peer's workers
+// sends that has not heard the news; its outbound key is wiped when it becomes one.
 //
 // Packets for a peer without a session wait in `parked`, bounded, until there is one.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,15 +34,24 @@ namespace weft {
 
 struct PeerSession {
     static constexpr Duration lifetime = std::chrono::seconds{180};
+    // What a packet may be late, on the worst of paths.
+    static constexpr Duration drain_time = std::chrono::seconds{5};
 
     std::uint32_t id = 0;
     Cipher cipher{};
     OutboundSa outbound;
     std::vector<InboundSa> inbound;
     Instant established;
-    bool manual = false;  // agreed on by hand: never expires
+    Instant ends = established + lifetime;
+    bool manual = false;  // agreed on by hand: never ends
+    bool draining = false;
 
-    [[nodiscard]] bool alive(Instant now) const noexcept { return manual || now - established < lifetime; }
+    [[nodiscard]] bool alive(Instant now) const noexcept { return now < ends; }
+
+    void drain(Instant now) noexcept {
+        draining = true;
+        ends = std::min(established + lifetime, now + drain_time);
+    }
 };
 
 // A packet, or a super-frame, on its way into a tunnel, and what is to be put around each of its segments
@@ -58,6 +71,7 @@ struct Peer {
     PeerId id;
     PortId port;
     bool encrypted = true;
+    std::size_t replay_window = ReplayWindow::default_size;
     std::optional<Endpoint> endpoint;
     std::unique_ptr<PeerSession> current;
     std::unique_ptr<PeerSession> previous;

@@ -53,7 +53,7 @@ void PeerTable::install(Peer& peer, std::unique_ptr<PeerSession> session, bool c
     if (current) {
         forget(peer.previous);
         forget(peer.next);
-        peer.previous = std::exchange(peer.current, std::move(session));
+        supersede(peer, session);
     } else {
         forget(peer.next);
         peer.next = std::move(session);
@@ -62,7 +62,12 @@ void PeerTable::install(Peer& peer, std::unique_ptr<PeerSession> session, bool c
 
 void PeerTable::promote_next(Peer& peer) noexcept {
     forget(peer.previous);
-    peer.previous = std::exchange(peer.current, std::move(peer.next));
+    supersede(peer, peer.next);
+}
+
+void PeerTable::supersede(Peer& peer, std::unique_ptr<PeerSession>& by) noexcept {
+    peer.previous = std::exchange(peer.current, std::move(by));
+    if (peer.previous) peer.previous->outbound.wipe();
 }
 
 void PeerTable::retire(Peer& peer) noexcept {

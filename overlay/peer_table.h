@@ -40,7 +40,7 @@ class PeerTable {
     // Makes `session` the peer's newest: current if this side may seal with it at once, else next.
     void install(Peer& peer, std::unique_ptr<PeerSession> session, bool current);
 
-    // The peer has sealed with its `next` session: it becomes the current one.
+    // The `next` session may be used: it becomes the current one.
     void promote_next(Peer& peer) noexcept;
 
     void retire(Peer& peer) noexcept;               // forgets all its sessions
@@ -55,6 +55,7 @@ class PeerTable {
     [[nodiscard]] const std::vector<std::unique_ptr<Peer>>& peers() const noexcept { return peers_; }
 
   private:
+    static void supersede(Peer& peer, std::unique_ptr<PeerSession>& by) noexcept;
     void forget(std::unique_ptr<PeerSession>& session) noexcept;
     void forget_address(const Peer& peer) noexcept;
 

@@ -58,6 +58,7 @@ void Topology::add_peer(PeerId id, PortId port_id, const PeerOptions& options) {
         peer.path = PathSearch{*options.path_mtu};
         peer.room = PathMtu{*options.path_mtu, true}.room();  // until the endpoint is known
     }
+    peer.replay_window = options.replay_window;
     peers_.add(std::move(peer));
 
     for (const BridgeId stretched : options.bridges) {

@@ -59,6 +59,7 @@ struct PeerOptions {
     std::optional<std::uint16_t> path_mtu{};  // of the underlay towards it, to begin with; absent: any
     bool probes_path = false;                 // it answers probes, and knows packets in pieces
     Liveness::Options liveness;
+    std::size_t replay_window = ReplayWindow::default_size;
 };
 
 class Topology {

@@ -90,6 +90,7 @@ endpoint = "site-b.example:4500"
 bridges = ["lan"]
 prefixes = ["10.20.2.0/24", "fd00:20:2::/64"]
 keepalive = "20s"
+replay_window = 65536
 
 [[peer]]
 name = "plain"
@@ -189,6 +190,7 @@ TEST_CASE("peers of every kind arrive in their structs") {
     CHECK(agreed.bridges == std::vector<std::string>{"lan"});
     CHECK(agreed.prefixes.size() == 2);
     CHECK(agreed.keepalive == std::chrono::seconds{20});
+    CHECK(agreed.replay_window == 65536);
     CHECK_FALSE(agreed.manual);
 
     CHECK(config.peers[1].encryption == Peer::Encryption::none);
@@ -196,6 +198,7 @@ TEST_CASE("peers of every kind arrive in their structs") {
 
     const Peer& by_hand = config.peers[2];
     CHECK(by_hand.endpoint_host == "2001:db8::4");
+    CHECK(by_hand.replay_window == 8192);
     REQUIRE(by_hand.manual);
     CHECK(by_hand.manual->outbound.spi == 0x1001);
     CHECK(by_hand.manual->outbound.cipher == Cipher::aes_128_gcm);

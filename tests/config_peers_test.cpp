@@ -124,6 +124,16 @@ public_key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 dead_peer_detection = "25h"
 )",
      {R"(7:23: 'dead_peer_detection' is '25h': use "0s" to "65535s")"}},
+    {"a replay window of a word less than one",
+     R"([node]
+name = "n"
+private_key_file = "a.key"
+[[peer]]
+name = "b"
+public_key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+replay_window = 63
+)",
+     {R"(7:17: 'replay_window' is 63: use 64 to 1048576)"}},
     {"a preshared key beside a manual SA",
      R"([node]
 name = "n"
@@ -149,12 +159,14 @@ encryption = "none"
 endpoint = "192.0.2.2:4789"
 preshared_key_file = "psk.key"
 keepalive = "20s"
+replay_window = 64
 prefixes = ["10.0.0.0/8"]
 )",
      {R"(6:1: 'public_key' in a peer with encryption = "none": remove it, or write encryption = "esp")",
       R"(9:1: 'preshared_key_file' in a peer with encryption = "none": remove it, or write encryption = "esp")",
       R"(10:1: 'keepalive' in a peer with encryption = "none": remove it, or write encryption = "esp")",
-      R"(11:1: plain VXLAN carries frames only: routed prefixes need encryption = "esp")"}},
+      R"(11:1: 'replay_window' in a peer with encryption = "none": remove it, or write encryption = "esp")",
+      R"(12:1: plain VXLAN carries frames only: routed prefixes need encryption = "esp")"}},
     {"a plain peer without an endpoint",
      R"([node]
 name = "n"

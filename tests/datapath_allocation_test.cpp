@@ -93,7 +93,7 @@ struct Node {
                            .prefixes = {prefix("10.2.0.0/24")},
                            .routed_mtu = 1438,
                            .liveness = {}});
-        datapath.install_manual(peer, sa_keys(300), sa_keys(400), 1, OutboundSa::max_packets, now);
+        datapath.install_manual(peer, {sa_keys(300), sa_keys(400), 1, OutboundSa::max_packets}, now);
         learn(tap1, lan_gateway, mac1, ip("10.3.0.1"), ip("10.3.0.2"));
         learn(tap2, lan_gateway, mac2, ip("10.3.0.1"), ip("10.3.0.3"));
         learn(other_tap, other_gateway, other_mac, ip("10.4.0.1"), ip("10.4.0.2"));

@@ -63,7 +63,7 @@ struct SwitchNode : SingleNode {
 
     void add_esp_peer() {
         topology().add_peer(esp_peer, esp_port, {.endpoint = esp_there, .bridges = {lan}, .liveness = {}});
-        datapath.install_manual(esp_peer, sa_keys(300), sa_keys(400), 1, 1000, now);
+        datapath.install_manual(esp_peer, {sa_keys(300), sa_keys(400), 1, 1000}, now);
     }
 
     void add_plain_peer() {
@@ -210,7 +210,7 @@ TEST_CASE("a tag is kept on the tunnel, and an access port behind it gets the fr
     SwitchNode far(64, VlanFilter::access(VlanId{10}), VlanFilter::access(VlanId{20}));
     near.add_esp_peer();
     far.topology().add_peer(esp_peer, esp_port, {.endpoint = esp_there, .bridges = {lan}, .liveness = {}});
-    far.datapath.install_manual(esp_peer, sa_keys(400), sa_keys(300), 1, 1000, far.now);
+    far.datapath.install_manual(esp_peer, {sa_keys(400), sa_keys(300), 1, 1000}, far.now);
 
     near.from_port(tap1, tagged(broadcast_mac, station(1), VlanId{10}));
     const auto sent = near.sent();

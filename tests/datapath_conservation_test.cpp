@@ -57,7 +57,7 @@ struct StrictNode : SingleNode {
                              .prefixes = {prefix("10.2.0.0/24"), prefix("2001:db8:2::/64")},
                              .routed_mtu = 65535,
                              .liveness = {}});
-        datapath.install_manual(esp_peer, sa_keys(300), sa_keys(400), 1, OutboundSa::max_packets, now);
+        datapath.install_manual(esp_peer, {sa_keys(300), sa_keys(400), 1, OutboundSa::max_packets}, now);
         topology().add_peer(plain_peer, plain_port,
                             {.encrypted = false, .endpoint = plain_there, .bridges = {lan}, .liveness = {}});
     }

@@ -48,7 +48,7 @@ struct OffloadNode : SingleNode {
                                  .prefixes = {prefix("10.2.0.0/24"), prefix("2001:db8:2::/64")},
                                  .routed_mtu = 1438,
                                  .liveness = {}});
-            datapath.install_manual(esp_peer, sa_keys(300), sa_keys(400), 1, 1000, now);
+            datapath.install_manual(esp_peer, {sa_keys(300), sa_keys(400), 1, 1000}, now);
         } else {
             topology().add_peer(
                 plain_peer, plain_port,

@@ -56,7 +56,7 @@ struct RouterNode : SingleNode {
                              .prefixes = {prefix("10.4.0.0/24")},
                              .routed_mtu = peer_mtu,
                              .liveness = {}});
-        datapath.install_manual(peer, sa_keys(300), sa_keys(400), 1, 1000, now);
+        datapath.install_manual(peer, {sa_keys(300), sa_keys(400), 1, 1000}, now);
     }
 
     // The router asks, and the host on the blue bridge answers.

@@ -46,7 +46,7 @@ struct PeerNode : SingleNode {
                              .liveness = {}});
     }
 
-    void install_manual() { datapath.install_manual(peer, sa_keys(300), sa_keys(400), 1, 1000, now); }
+    void install_manual() { datapath.install_manual(peer, {sa_keys(300), sa_keys(400), 1, 1000}, now); }
 
     // A session whose SPIs are 300 + n outbound and 400 + n inbound.
     void install(std::uint32_t n, bool initiator) {
@@ -84,7 +84,7 @@ TEST_CASE("a datagram crosses from TUN to peer to TUN, losing a hop at each rout
     b.topology().add_peer(
         peer, tunnel,
         {.endpoint = elsewhere, .prefixes = {prefix("10.1.0.0/24")}, .routed_mtu = 1438, .liveness = {}});
-    b.datapath.install_manual(peer, sa_keys(400), sa_keys(300), 1, 1000, b.now);
+    b.datapath.install_manual(peer, {sa_keys(400), sa_keys(300), 1, 1000}, b.now);
 
     a.from_port(tun, datagram_out());
     const auto sent = a.sent();
@@ -282,6 +282,9 @@ TEST_CASE("the responder of a handshake seals with the new keys only when it has
 
     SaEnd new_far{401, 301};
     node.receive(new_far.seal({}, 59));
+    sent = node.sent();
+    REQUIRE(sent.size() == 1);  // which tells the initiator that the old keys are not needed any more
+    CHECK(new_far.open(sent[0].bytes).next_header == 59);
     node.from_port(tun, datagram_out());
     sent = node.sent();
     REQUIRE(sent.size() == 1);
@@ -298,9 +301,166 @@ TEST_CASE("what waits for a responder's keys goes, when they are heard, where th
     CHECK(node.sent().empty());
     node.receive(node.far.seal({}, 59), elsewhere);
     const auto sent = node.sent();
-    REQUIRE(sent.size() == 1);
-    CHECK(sent[0].to == elsewhere);
+    REQUIRE(sent.size() == 2);
+    for (const Sent& one : sent) CHECK(one.to == elsewhere);
     CHECK(node.held() == 0);
+}
+
+TEST_CASE("an old session's packets come out before its successor's, whatever their SPIs and their order") {
+    for (const std::uint32_t older : {1U, 2U}) {
+        PeerNode node;
+        Session session{.id = 7,
+                        .outbound = sa_keys(300 + older),
+                        .inbound = {},
+                        .initiator = true,
+                        .established = node.now};
+        session.inbound.push_back(sa_keys(400 + older));
+        node.datapath.install(peer, session, node.now);
+        session.id = 8;
+        session.outbound = sa_keys(303 - older);
+        session.inbound.clear();
+        session.inbound.push_back(sa_keys(403 - older));
+        node.datapath.install(peer, session, node.now);
+
+        SaEnd old_far{400 + older, 300 + older};
+        SaEnd new_far{403 - older, 303 - older};
+        Packets sealed;
+        for (std::size_t size = 10; size < 14; ++size)
+            sealed.push_back(
+                (size < 12 ? old_far : new_far).seal(udp_datagram(there_host, here_host, size), 4));
+        std::vector<ReceivedTrain> batch;
+        for (const std::size_t i : {3U, 0U, 2U, 1U}) {
+            batch.push_back({.bytes = sealed[i],
+                             .datagram_size = sealed[i].size(),
+                             .from = there,
+                             .channel = Channel::esp});
+        }
+        node.datapath.from_underlay(batch, node.now);
+        node.collect();
+        const auto out = node.at(tun);
+        REQUIRE(out.size() == 4);
+        for (std::size_t i = 1; i < out.size(); ++i) CHECK(out[i].size() == out[i - 1].size() + 1);
+    }
+}
+
+TEST_CASE("late packets of an old session are taken while it drains, and refused after") {
+    PeerNode node;
+    node.install(0, true);
+    node.install(1, true);
+    SaEnd new_far{401, 301};
+    node.now += 60s;
+    node.receive(node.far.seal(datagram_in(), next_ipv4));
+    CHECK(node.at(tun).size() == 1);
+    node.now += 6s;  // the peer may not have the new keys yet: nothing drains
+    node.tick();
+    node.receive(node.far.seal(datagram_in(), next_ipv4));
+    CHECK(node.at(tun).size() == 1);
+
+    node.receive(new_far.seal(datagram_in(), next_ipv4));
+    node.at(tun);
+    const Bytes late = node.far.seal(datagram_in(), next_ipv4);
+    const Bytes later = node.far.seal(datagram_in(), next_ipv4);
+    const Bytes too_late = node.far.seal(datagram_in(), next_ipv4);
+    node.tick(4s);
+    node.receive(new_far.seal(datagram_in(), next_ipv4));
+    node.receive(late);
+    node.tick(4s);  // a worker of the peer's that is late itself keeps the session
+    node.receive(later);
+    CHECK(node.at(tun).size() == 3);
+    node.tick(5s);
+    CHECK(node.topology().peers().find(peer)->previous == nullptr);
+    node.receive(too_late);
+    CHECK(node.at(tun).empty());
+    CHECK(node.underlay_drops(Drop::unknown_spi) == 1);
+}
+
+TEST_CASE("with other workers beside it an initiator waits until all have the keys") {
+    PeerNode node;
+    node.datapath.announce_learned();
+    node.install(0, true);
+    node.from_port(tun, datagram_out());
+    CHECK(node.sent().empty());
+    node.datapath.use(peer, 7, node.now);  // of another session
+    CHECK(node.sent().empty());
+    node.events<SessionConfirmed>();
+    node.datapath.use(peer, 0, node.now);
+    CHECK(node.sent().size() == 2);  // a dummy, and what waited
+    CHECK(node.events<SessionConfirmed>().size() == 1);
+
+    node.install(1, true);
+    node.from_port(tun, datagram_out());
+    auto sent = node.sent();
+    REQUIRE(sent.size() == 1);
+    CHECK(spi_of(sent[0]) == 300);
+    node.datapath.tell(SessionConfirmed{peer, 1}, node.now);
+    node.from_port(tun, datagram_out());
+    sent = node.sent();
+    REQUIRE(sent.size() == 2);
+    for (const Sent& one : sent) CHECK(spi_of(one) == 301);
+}
+
+TEST_CASE("an SA that is running out is reported, and what it must not seal any more waits for the next") {
+    PeerNode node;
+    node.install(0, true);
+    OutboundSa& sa = node.topology().peers().find(peer)->current->outbound;
+    sa = OutboundSa{sa_keys(300), 1, OutboundSa::max_packets, 65'535 + 1000};
+    const auto running_out = [&] {
+        node.tick();
+        const auto reports = node.events<PeerReport>();
+        return !reports.empty() && reports.back().activity.running_out;
+    };
+    node.sent();
+    node.from_port(tun, datagram_out());
+    CHECK_FALSE(running_out());
+    for (int i = 0; i < 20; ++i) node.from_port(tun, datagram_out());
+    CHECK(running_out());
+    CHECK(sa.exhausted());
+    CHECK(node.held() > 0);
+    node.sent();
+    node.install(1, true);
+    CHECK(node.sent().size() > 1);
+    CHECK(node.held() == 0);
+}
+
+TEST_CASE("a peer's window is as wide as it was asked for") {
+    for (const std::size_t size : {64U, 1024U}) {
+        PeerNode node;
+        node.topology().remove_peer(peer);
+        node.topology().add_peer(peer, tunnel,
+                                 {.endpoint = there,
+                                  .prefixes = {prefix("10.2.0.0/24")},
+                                  .routed_mtu = 1438,
+                                  .liveness = {},
+                                  .replay_window = size});
+        node.install(0, true);
+        Packets sealed;
+        for (std::size_t i = 0; i <= size; ++i) sealed.push_back(node.far.seal(datagram_in(), next_ipv4));
+        node.receive(sealed.back());
+        node.receive(sealed[1]);
+        CHECK(node.at(tun).size() == 2);
+        node.receive(sealed[0]);
+        CHECK(node.at(tun).empty());
+        CHECK(node.drops(tunnel, Drop::too_old) + node.drops(tunnel, Drop::auth_failed) == 1);
+    }
+}
+
+TEST_CASE("manual keys go on with what was received before: nothing of it comes in again") {
+    constexpr std::uint64_t two_32 = std::uint64_t{1} << 32U;
+    for (const std::uint64_t highest : {std::uint64_t{5}, two_32 - 3, 5 * two_32 + 7}) {
+        CAPTURE(highest);
+        PeerNode node;
+        node.datapath.install_manual(peer, {sa_keys(300), sa_keys(400), 1, 1000, highest}, node.now);
+        CHECK(node.datapath.highest_received(peer) == highest);
+        SaEnd far{400, 300, highest - 3};
+        for (int i = 0; i < 10; ++i) node.receive(far.seal(datagram_in(), next_ipv4));
+        CHECK(node.at(tun).size() == 6);
+        CHECK(node.datapath.highest_received(peer) == highest + 6);
+        CHECK(node.drops(tunnel, Drop::replayed) + node.drops(tunnel, Drop::too_old) == 4);
+        node.tick();
+        const auto reports = node.events<PeerReport>();
+        REQUIRE_FALSE(reports.empty());
+        CHECK(reports.back().activity.highest_received == highest + 6);
+    }
 }
 
 TEST_CASE("a third session replaces the first, whose packets are unknown then") {
@@ -347,26 +507,26 @@ TEST_CASE("a session ends after 180 s in both directions, a manual one never") {
 
 TEST_CASE("a manual SA that has used up its reserved numbers waits for more") {
     PeerNode node;
-    node.datapath.install_manual(peer, sa_keys(300), sa_keys(400), 7, 8, node.now);
+    node.datapath.install_manual(peer, {sa_keys(300), sa_keys(400), 7, 8}, node.now);
     for (int i = 0; i < 3; ++i) node.from_port(tun, datagram_out());
     auto sent = node.sent();
     REQUIRE(sent.size() == 2);
     CHECK(node.far.open(sent[0].bytes).sequence == 7);
     CHECK(node.held() == 1);
     node.datapath.raise_limit(peer, 20);
+    node.collect();
+    CHECK(node.held() == 0);
     node.from_port(tun, datagram_out());
     sent = node.sent();
-    REQUIRE(sent.size() == 1);
+    REQUIRE(sent.size() == 2);
     CHECK(node.far.open(sent[0].bytes).sequence == 9);
-    node.tick(6s);
-    CHECK(node.held() == 0);
 }
 
 TEST_CASE("manual keys that are installed anew are still found after the old ones are forgotten") {
     PeerNode node;
     node.install_manual();
-    node.datapath.install_manual(peer, sa_keys(300), sa_keys(400), 100, 1000, node.now);
-    node.datapath.install_manual(peer, sa_keys(300), sa_keys(400), 200, 1000, node.now);
+    node.datapath.install_manual(peer, {sa_keys(300), sa_keys(400), 100, 1000}, node.now);
+    node.datapath.install_manual(peer, {sa_keys(300), sa_keys(400), 200, 1000}, node.now);
     node.receive(node.far.seal(datagram_in(), next_ipv4));
     CHECK(node.at(tun).size() == 1);
     CHECK(node.underlay_drops(Drop::unknown_spi) == 0);

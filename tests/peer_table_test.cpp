@@ -120,6 +120,39 @@ TEST_CASE("a session expires when its time is over, whatever it is to its peer")
     CHECK(found(table, 3) == 0);
 }
 
+TEST_CASE("a superseded session seals no more, and opens until it has drained") {
+    for (const bool initiator : {true, false}) {
+        CAPTURE(initiator);
+        PeerTable table;
+        Peer& peer = add(table, a, true);
+        table.install(peer, session(1), true);
+        REQUIRE_FALSE(peer.current->outbound.exhausted());
+        table.install(peer, session(2), initiator);
+        if (!initiator) {
+            CHECK_FALSE(peer.current->outbound.exhausted());
+            table.promote_next(peer);
+        }
+        CHECK(peer.previous->outbound.exhausted());
+        CHECK_FALSE(peer.current->outbound.exhausted());
+        table.expire(peer, start + 100s);
+        CHECK(found(table, 1) == 1);
+        peer.previous->drain(start + 100s);
+        table.expire(peer, start + 105s - 1ns);
+        CHECK(found(table, 1) == 1);
+        table.expire(peer, start + 105s);
+        CHECK(found(table, 1) == 0);
+        CHECK(peer.previous == nullptr);
+        CHECK(found(table, 2) == 2);
+    }
+}
+
+TEST_CASE("draining makes no session live longer") {
+    auto drained = session(1, start);
+    drained->drain(start + 178s);
+    CHECK(drained->alive(start + 180s - 1ns));
+    CHECK_FALSE(drained->alive(start + 180s));
+}
+
 TEST_CASE("a session with the SPI of an older one is not forgotten with that") {
     PeerTable table;
     Peer& peer = add(table, a, true);

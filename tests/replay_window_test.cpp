@@ -89,6 +89,24 @@ TEST_CASE("the window answers as a set of all numbers does") {
     }
 }
 
+TEST_CASE("the largest window takes what is late by a million packets, once") {
+    constexpr std::uint64_t size = 1048576;
+    constexpr std::uint64_t start = (std::uint64_t{1} << 32U) - size / 2;
+    ReplayWindow window{size, start};
+    REQUIRE(window.size() == size);
+    window.mark(start + size);
+    CHECK(window.check(start) == Answer::too_old);
+    for (std::uint64_t late = start + size - 1; late > start; late -= 1021) {
+        REQUIRE(window.check(late) == Answer::fresh);
+        window.mark(late);
+        REQUIRE(window.check(late) == Answer::replayed);
+        if (late < start + 1021) break;
+    }
+    window.mark(start + 2 * size);
+    CHECK(window.check(start + size) == Answer::too_old);
+    CHECK(window.check(start + size + 1) == Answer::fresh);
+}
+
 TEST_CASE("every number of the window is right after every jump around a word's edge") {
     constexpr std::uint64_t size = 128;
     for (std::uint64_t start = 1; start <= 2 * size + 65; ++start) {

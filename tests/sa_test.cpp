@@ -162,10 +162,65 @@ TEST_CASE("an SA whose first number is past its limit is exhausted until the lim
     CHECK(sealed_iv(sa) == std::nullopt);
 }
 
+TEST_CASE("a key seals no more bytes than it may, and says in time that it is running out") {
+    constexpr std::uint64_t bytes = std::uint64_t{1} << 20U;
+    OutboundSa sa{some_keys(), 1, OutboundSa::max_packets, bytes};
+    std::vector<std::uint8_t> buffer(65'504);
+    std::uint64_t sealed = 0;
+    std::optional<std::uint64_t> warned_at;
+    while (true) {
+        if (sa.running_out() && !warned_at) warned_at = sealed;
+        const auto size = Esp::seal(sa, buffer, buffer.size() - 40, 4);
+        if (!size) {
+            CHECK(size.error() == EspError::exhausted);
+            break;
+        }
+        sealed += *size;
+    }
+    CHECK(sa.exhausted());
+    CHECK(sealed <= bytes);
+    CHECK(sealed > bytes - 2 * buffer.size());
+    REQUIRE(warned_at);
+    CHECK(*warned_at >= bytes / 4 * 3);
+    CHECK(*warned_at + buffer.size() <= sealed);
+}
+
+TEST_CASE("an SA of agreed keys knows its cipher's limits") {
+    struct Case {
+        Cipher cipher;
+        std::uint64_t bytes;
+    };
+
+    for (const auto& [cipher, bytes] : {Case{Cipher::aes_128_gcm, OutboundSa::max_bytes_of_gcm},
+                                        Case{Cipher::aes_256_gcm, OutboundSa::max_bytes_of_gcm},
+                                        Case{Cipher::chacha20_poly1305, OutboundSa::unlimited}}) {
+        CHECK(OutboundSa::max_bytes(cipher) == bytes);
+    }
+}
+
+TEST_CASE("an SA that is running out of numbers says so") {
+    OutboundSa sa{some_keys(), 1, 1000};
+    for (int i = 0; i < 875; ++i) {
+        REQUIRE_FALSE(sa.running_out());
+        REQUIRE(sealed_iv(sa));
+    }
+    CHECK(sa.running_out());
+    CHECK_FALSE(OutboundSa{some_keys()}.running_out());
+}
+
+TEST_CASE("a wiped SA is exhausted, whatever it is allowed later") {
+    OutboundSa sa{some_keys()};
+    sa.wipe();
+    CHECK(sa.exhausted());
+    sa.raise_limit(OutboundSa::max_packets);
+    CHECK(sealed_iv(sa) == std::nullopt);
+    sa.prefetch();
+}
+
 TEST_CASE("what would allow a number again aborts") {
     OutboundSa sa{some_keys(), 1, 1000};
     CHECK(aborts([&sa] { sa.raise_limit(999); }));
-    CHECK(aborts([] { OutboundSa{some_keys(), 0}; }));
+    CHECK(aborts([] { OutboundSa{some_keys(), 0, 1}; }));
     CHECK_FALSE(aborts([&sa] { sa.raise_limit(1000); }));
 }
 
@@ -196,6 +251,53 @@ TEST_CASE("the high half is inferred as RFC 4303 appendix A2.2 does, wherever th
                     }
                 }
             }
+        }
+    }
+}
+
+// A receiver that is told the whole number of each packet, and keeps all that it has taken.
+struct NaiveReceiver {
+    std::uint64_t size;
+    std::uint64_t highest;
+    std::set<std::uint64_t> taken{};
+
+    bool take(std::uint64_t sequence) {
+        if (sequence + size <= highest || !taken.insert(sequence).second) return false;
+        highest = std::max(highest, sequence);
+        return true;
+    }
+};
+
+TEST_CASE("packets in any disorder around a wrap are taken as if all of their number were sent") {
+    for (const std::uint64_t size : {64U, 1024U, 8192U}) {
+        for (const std::uint64_t wrap : {two_32, 9 * two_32}) {
+            CAPTURE(size);
+            CAPTURE(wrap);
+            const std::uint64_t first = wrap - 2 * size;
+            std::vector<std::vector<std::uint8_t>> packets(4 * size);
+            OutboundSa sender{some_keys(), first, OutboundSa::max_packets};
+            for (auto& packet : packets) {
+                packet.resize(Esp::sealed_size(8));
+                REQUIRE(Esp::seal(sender, packet, 8, 59));
+            }
+            InboundSa receiver{some_keys(), size, first - 1};
+            NaiveReceiver model{.size = size, .highest = first - 1};
+            std::mt19937 random{static_cast<std::uint32_t>(size + wrap)};
+            std::uint64_t outcomes[2] = {};
+            for (std::size_t i = 0; i < packets.size() * 2; ++i) {
+                // The next one on the whole, but up to a window and a half late, or early, or again.
+                const auto around = static_cast<std::int64_t>(i / 2) +
+                                    static_cast<std::int64_t>(random() % (2 * size)) -
+                                    static_cast<std::int64_t>(size * 3 / 2);
+                const auto which = std::clamp<std::int64_t>(around, 0, std::ssize(packets) - 1);
+                auto packet = packets[static_cast<std::size_t>(which)];
+                const bool taken = Esp::open_in_place(receiver, packet).has_value();
+                CAPTURE(which);
+                REQUIRE(taken == model.take(first + static_cast<std::uint64_t>(which)));
+                ++outcomes[taken ? 1 : 0];
+            }
+            CHECK(receiver.window().highest() > wrap);
+            for (const std::uint64_t count : outcomes) CHECK(count > size / 2);
         }
     }
 }

@@ -62,7 +62,7 @@ void Node::add_peer(std::uint32_t number) {
                                    .prefixes = {Prefix{host_at_peer(number), 24}},
                                    .routed_mtu = 1438,
                                    .liveness = {}});
-    datapath_.install_manual(id, keys(spi_to(number)), keys(spi_from(number)), 1, OutboundSa::max_packets,
+    datapath_.install_manual(id, {keys(spi_to(number)), keys(spi_from(number)), 1, OutboundSa::max_packets},
                              now);
     far_ends_.emplace_back(keys(spi_from(number)));
 }

@@ -80,7 +80,7 @@ class FuzzedNode : public SingleNode {
             {.encrypted = false, .endpoint = endpoint(2), .bridges = {lan, other}, .liveness = {}});
         topology().add_peer(keyless_peer, keyless_port,
                             {.bridges = {other}, .prefixes = {network(5)}, .liveness = {}});
-        datapath.install_manual(esp_peer, sa_keys(300), sa_keys(400), 1, 100'000, now);
+        datapath.install_manual(esp_peer, {sa_keys(300), sa_keys(400), 1, 100'000}, now);
     }
 
     void step(std::uint8_t operation, std::uint8_t argument, std::span<const std::uint8_t> input) {

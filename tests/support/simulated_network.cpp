@@ -194,6 +194,8 @@ void Node::carry_out(Handshaker::Action& action) {
             datapaths_[worker]->set_endpoint(install->peer, install->endpoint);
             datapaths_[worker]->install(install->peer, install->sessions[worker], network_.now());
         }
+        const Session& last = install->sessions.back();
+        if (last.initiator) datapaths_.back()->use(install->peer, last.id, network_.now());
     } else if (const auto* retire = std::get_if<Handshaker::Retire>(&action)) {
         for (const auto& datapath : datapaths_) datapath->retire(retire->peer);
     }

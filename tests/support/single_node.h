@@ -148,8 +148,9 @@ inline SaKeys sa_keys(std::uint32_t spi, Cipher cipher = Cipher::aes_128_gcm) {
 // A peer's end of a pair of SAs: seals what a test wants sealed, and opens what the node has sealed.
 class SaEnd {
   public:
-    SaEnd(std::uint32_t outbound_spi, std::uint32_t inbound_spi)
-        : outbound_(sa_keys(outbound_spi)), inbound_(sa_keys(inbound_spi)) {}
+    SaEnd(std::uint32_t outbound_spi, std::uint32_t inbound_spi, std::uint64_t first_sequence = 1)
+        : outbound_(sa_keys(outbound_spi), first_sequence, OutboundSa::max_packets),
+          inbound_(sa_keys(inbound_spi)) {}
 
     Bytes seal(std::span<const std::uint8_t> payload, std::uint8_t next_header) {
         Bytes packet(Esp::sealed_size(payload.size()));
