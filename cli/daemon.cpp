@@ -81,7 +81,11 @@ Id find_by_name(const std::map<Id, Info>& infos, const std::string& name) {
 Daemon::Daemon(Loop& loop)
     : loop_(loop), started_(loop.now()), events_waiting_(loop, [this] { handle_events(); }) {}
 
-Daemon::~Daemon() = default;
+Daemon::~Daemon() {
+    if (!workers_) return;
+    workers_->stop();
+    if (keying_) keying_->finish();
+}
 
 void Daemon::apply(std::unique_ptr<const config::Config> next) {
     path_ = find_path_mtu(*next);

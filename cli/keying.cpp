@@ -17,6 +17,8 @@ namespace {
 constexpr unsigned only_worker = 0;
 constexpr unsigned control_worker = 0;
 
+constexpr Duration save_interval = std::chrono::seconds{1};
+
 Handshaker::WallTime wall() {
     return std::chrono::system_clock::now();
 }
@@ -24,9 +26,16 @@ Handshaker::WallTime wall() {
 }  // namespace
 
 Keying::Keying(Loop& loop, Workers& workers, const config::Node& node)
-    : loop_(loop), workers_(workers), resolver_(loop), timer_(loop, [this] {
-          handshaker_->tick(loop_.now(), wall());
-          carry_out();
+    : loop_(loop),
+      workers_(workers),
+      resolver_(loop),
+      timer_(loop,
+             [this] {
+                 handshaker_->tick(loop_.now(), wall());
+                 carry_out();
+             }),
+      save_timer_(loop, [this] {
+          for (auto& [id, known] : peers_) save_received(known);
       }) {
     if (node.private_key) {
         handshaker_ = std::make_unique<Handshaker>(*node.private_key, random_,
@@ -55,12 +64,16 @@ void Keying::add(PeerId id, const config::Peer& peer) {
 
 void Keying::add_manual(PeerId id, Known& known, const config::ManualSa& manual) {
     known.sequence = std::make_unique<SequenceStore>(manual.counter_file, manual.outbound.spi);
+    known.received =
+        std::make_unique<ReceivedStore>(manual.counter_file, manual.inbound, known.sequence->is_new());
+    save_timer_.start(save_interval, save_interval);
     log_keys(manual.outbound, known.ipv6);
     log_keys(manual.inbound, known.ipv6);
     ManualSession session{.outbound = manual.outbound.clone(),
                           .inbound = manual.inbound.clone(),
                           .first_sequence = known.sequence->first(),
-                          .limit = known.sequence->limit()};
+                          .limit = known.sequence->limit(),
+                          .highest_received = known.received->highest()};
     workers_.post(only_worker, [id, session = std::move(session)](Worker& worker) {
         worker.datapath().install_manual(id, session, worker.now());
     });
@@ -105,7 +118,10 @@ void Keying::receive(const ControlReceived& control) {
 void Keying::report(unsigned worker, const PeerReport& report) {
     const auto found = peers_.find(report.peer);
     if (found == peers_.end()) return;
-    if (found->second.sequence) return reserve(report.peer, found->second, report.activity.packets_sent);
+    if (found->second.sequence) {
+        found->second.highest_received = report.activity.highest_received;
+        return reserve(report.peer, found->second, report.activity.packets_sent);
+    }
     if (!handshaker_) return;
     PeerActivity activity = report.activity;
     activity.worker = worker;
@@ -128,6 +144,30 @@ void Keying::reserve(PeerId id, Known& known, std::uint64_t used) {
     workers_.post(only_worker, [id, limit = known.sequence->limit()](Worker& worker) {
         worker.datapath().raise_limit(id, limit);
     });
+}
+
+// A full disk makes what follows forgotten by a restart; traffic goes on.
+void Keying::save_received(Known& known) {
+    if (!known.received) return;
+    try {
+        known.received->save(known.highest_received);
+    } catch (const std::runtime_error& failure) {
+        if (!std::exchange(known.save_failed, true)) {
+            spdlog::error("peer {}: {}: after a restart, packets beyond {} could be replayed", known.name,
+                          failure.what(), known.received->highest());
+        }
+        return;
+    }
+    known.save_failed = false;
+}
+
+void Keying::finish() noexcept {
+    for (auto& [id, known] : peers_) {
+        if (!known.received) continue;
+        const auto highest = workers_.stopped(only_worker).datapath().highest_received(id);
+        known.highest_received = highest.value_or(known.highest_received);
+        save_received(known);
+    }
 }
 
 void Keying::moved(const PeerMoved& moved) {

@@ -34,6 +34,7 @@ class Keying {
     // What a worker reports.
     void receive(const ControlReceived& control);
     void report(unsigned worker, const PeerReport& report);
+    void finish() noexcept;  // the workers have stopped: what is kept over a restart is written
     void moved(const PeerMoved& moved);
 
     [[nodiscard]] std::optional<Handshaker::Status> status(PeerId id) const;
@@ -45,8 +46,11 @@ class Keying {
         std::string name;
         bool encrypted = true;
         std::uint16_t port = 0;
-        std::unique_ptr<SequenceStore> sequence;  // of a manual SA
+        std::unique_ptr<SequenceStore> sequence;  // of a manual SA, as what follows
+        std::unique_ptr<ReceivedStore> received;
+        std::uint64_t highest_received = 0;
         bool reserve_failed = false;
+        bool save_failed = false;
         bool ipv6 = false;  // its endpoint, for the key log
     };
 
@@ -54,6 +58,7 @@ class Keying {
     void located(PeerId id, const Endpoint& endpoint);
     void add_manual(PeerId id, Known& known, const config::ManualSa& manual);
     void reserve(PeerId id, Known& known, std::uint64_t used);
+    static void save_received(Known& known);
     void carry_out();
     void send(Handshaker::Send& send);
     void install(Handshaker::Install& install, Handshaker::Send* response);
@@ -66,6 +71,7 @@ class Keying {
     std::unique_ptr<Handshaker> handshaker_;  // there if the node has an identity
     Resolver resolver_;
     Timer timer_;
+    Timer save_timer_;  // runs if there are manual SAs
     std::optional<Keylog> keylog_;
     std::map<PeerId, Known> peers_;
 };

@@ -51,6 +51,11 @@ Worker::Worker(std::size_t pool_packets, std::function<void()> event_waiting)
 }
 
 Worker::~Worker() {
+    stop();
+}
+
+void Worker::stop() {
+    if (!thread_.joinable()) return;
     stopping_ = true;
     wakeup_->send();
     thread_.join();

@@ -59,8 +59,10 @@ class Worker {
     // one up.
     Worker(std::size_t pool_packets, std::function<void()> event_waiting);
 
-    // Stops it. Devices and sockets are closed.
-    ~Worker();
+    ~Worker();  // stops it
+
+    // Ends the thread, once; devices and sockets are closed. The datapath may be read from then on.
+    void stop();
 
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;

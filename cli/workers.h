@@ -27,6 +27,13 @@ class Workers {
 
     void post(unsigned worker, Worker::Command command) { workers_[worker]->post(std::move(command)); }
 
+    // Ends all threads; nothing is posted after that.
+    void stop() {
+        for (const auto& worker : workers_) worker->stop();
+    }
+
+    [[nodiscard]] Worker& stopped(unsigned worker) noexcept { return *workers_[worker]; }
+
     // A copy of the command for each.
     template <class Command>
     void post_all(const Command& command) {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Keys set by hand: two sites without a handshake. A site that restarts, even after a crash, goes on with the same keys and never
-# with the same IV; Wireshark's decoder and a second implementation read all of it.
+# with the same IV, and takes nothing that came before; Wireshark's decoder and a second implementation read all of it.
 . "$(dirname "$0")/lib.sh"
 need tshark tcpdump
 /usr/bin/python3 -c 'import cryptography' 2>/dev/null || skip "needs python3-cryptography: scripts/packages test"
@@ -65,6 +65,33 @@ start site-a
 traffic "after a crash of site-a"
 captured
 
+not_taken() { drops site-a replayed too_old auth_failed; }
+all_refused() { (($(not_taken) - $1 >= $2)); }
+
+# replayed: everything that site-a has been sent until now, once more. Nothing of it comes in.
+replayed() {
+    local sent before heard
+    tcpdump -r "$work/esp.pcap" -w "$work/replay.pcap" 'src host 203.0.113.2' 2>>"$work/tcpdump.log"
+    before=$(not_taken)
+    heard=$(query site-a peers '.peers[0].rx_packets')
+    sent=$(on router "$here/inject.py" replay "$work/replay.pcap")
+    ((sent > 100)) || fail "only $sent datagrams to replay"
+    wait_for "all $sent are refused" 10 all_refused "$before" "$sent"
+    (($(query site-a peers '.peers[0].rx_packets') == heard)) || fail "something of it came in"
+    echo "$sent replayed datagrams, none came in"
+}
+say "what site-a received before a clean restart is not taken again"
+stop site-a
+start site-a
+replayed
+traffic "after the replay"
+say "nor what it received a second or more before a crash"
+sleep 1.2
+crash site-a
+start site-a
+replayed
+traffic "after that replay"
+
 say "every packet opens, and no IV comes twice"
 "$here/esp_icv.py" "$work/esp.pcap" "$work/keys-a" "$work/keys-b"
 [[ $(tcpdump -n -r "$work/esp.pcap" 'udp[8:4] = 0' 2>/dev/null | wc -l) == 0 ]] || fail "a handshake, but the keys are set by hand"
@@ -82,7 +109,20 @@ dummies=$(decoded 'esp && !esp.protocol')
 echo "$total ESP packets: $inner with VXLAN or IP, $dummies dummies"
 ((inner > 200 && inner + dummies == total)) || fail "tshark reads $inner of $total packets"
 
-say "nor one whose counter file holds something else"
+say "a second daemon with the same counter file does not start"
+sed "s/\"site-a\"/\"twin\"/; s/site-a\.sock/twin.sock/; s/^name = \"lan0\"/name = \"lan9\"/; s/^name = \"weft0\"/name = \"weft9\"/" "$work/site-a.toml" >"$work/twin.toml"
+if on router timeout 20 "$WEFT_BIN/weftd" --config "$work/twin.toml" >"$work/twin.out" 2>&1; then fail "a twin uses site-a's numbers"; fi
+grep -q 'another process uses it' "$work/twin.out" || fail "the twin says: $(cat "$work/twin.out")"
+
+say "nor one that does not know what it has received, or sent"
+stop site-a
+mv "$work/a-to-b.counter.received" "$work/kept"
+refused 'a-to-b\.counter\.received.*No such file'
+echo rubbish >"$work/a-to-b.counter.received"
+refused 'a-to-b\.counter\.received.*damaged'
+mv "$work/kept" "$work/a-to-b.counter.received"
+start site-a
+wait_for "traffic with the file back in its place" 10 reaches host-a 10.10.0.12
 stop site-a
 echo rubbish >"$work/a-to-b.counter"
 refused 'a-to-b\.counter'
