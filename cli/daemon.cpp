@@ -12,6 +12,7 @@
 #include <spdlog/spdlog.h>
 
 #include "cli/paths.h"
+#include "cli/rekey.h"
 #include "overlay/worker_pairing.h"
 #include "vswitch/device/packet_socket.h"
 #include "vswitch/device/tuntap.h"
@@ -377,6 +378,9 @@ void Daemon::serve(const std::string& path) {
     answer("routes", &report_routes);
     answer("peers", &report_peers);
     answer("drops", &report_drops);
+    control_->add_method("rekey", [this](const nlohmann::json& params, const Reply& reply) {
+        reply.result(rekey(*keying_, names_, params));
+    });
 }
 
 // Half of every answer is the workers': the request waits for their snapshots.

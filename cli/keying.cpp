@@ -185,6 +185,18 @@ std::optional<Handshaker::Status> Keying::status(PeerId id) const {
     return handshaker_->status(id);
 }
 
+bool Keying::has_session(PeerId id) const {
+    const auto known = status(id);
+    return known && known->last_handshake && loop_.now() - *known->last_handshake < PeerSession::lifetime;
+}
+
+bool Keying::rekey(PeerId id) {
+    if (!status(id)) return false;
+    handshaker_->initiate(id, loop_.now(), wall());
+    carry_out();
+    return handshaker_->status(id).in_progress;
+}
+
 void Keying::carry_out() {
     if (!handshaker_) return;
     auto actions = handshaker_->take_actions();

@@ -39,6 +39,12 @@ class Keying {
 
     [[nodiscard]] std::optional<Handshaker::Status> status(PeerId id) const;
 
+    // Of agreed keys.
+    [[nodiscard]] bool has_session(PeerId id) const;
+
+    // Has a handshake under way now; false if nobody knows where the peer is, or its keys are not agreed on.
+    bool rekey(PeerId id);
+
     [[nodiscard]] bool keylog() const noexcept { return keylog_.has_value(); }
 
   private:

@@ -179,6 +179,14 @@ std::string render_drops(const json& result, bool color) {
     return table.to_string(color);
 }
 
+std::string render_rekey(const json& result, bool) {
+    const auto& rekeyed = result.at("rekeyed");
+    if (rekeyed.empty()) return "no peer has a session: nothing to renew\n";
+    std::string page;
+    for (const auto& peer : rekeyed) page += fmt::format("{}: handshake started\n", peer.get<std::string>());
+    return page;
+}
+
 struct Renderer {
     std::string_view method;
     std::string (*render)(const json&, bool color);
@@ -187,6 +195,7 @@ struct Renderer {
 constexpr std::array renderers = {
     Renderer{"status", render_status}, Renderer{"ports", render_ports}, Renderer{"fdb", render_fdb},
     Renderer{"routes", render_routes}, Renderer{"peers", render_peers}, Renderer{"drops", render_drops},
+    Renderer{"rekey", render_rekey},
 };
 
 }  // namespace

@@ -68,6 +68,7 @@ constexpr auto footer =
     "  weft status                            of the node whose socket is the only one in /run/weft\n"
     "  weft --control /run/weft/b.sock peers\n"
     "  weft --json ports | jq '.ports[] | {port, rx_bytes}'\n"
+    "  weft rekey site-b\n"
     "  weft check /etc/weft/site-a.toml\n"
     "  (umask 077; weft genkey > site-a.key); weft pubkey < site-a.key\n"
     "\n"
@@ -76,6 +77,13 @@ constexpr auto footer =
     "key's name, as in rx_bytes and age_s.\n"
     "\n"
     "Exit status: 0 it worked, 1 it failed, 2 wrong usage or configuration.\n";
+
+constexpr auto rekey_footer =
+    "Starts a handshake with the peer at once, or with every peer that has a session, as it would happen by\n"
+    "itself after two minutes. Traffic goes on with the old keys until the new ones are agreed on; then the "
+    "old\n"
+    "ones are wiped, within seconds. weft peers shows the new handshake's age. Keys set by hand are not\n"
+    "renewed. What this does not change is the node's private key: weft genkey makes one.\n";
 
 constexpr auto check_footer =
     "Prints every problem as FILE:LINE:COLUMN: what: cure on standard error and exits with 2, or prints a "
@@ -101,9 +109,10 @@ int finish_output() {
     return failed;
 }
 
-int ask(const std::string& control, const std::string& method, bool as_json) {
+int ask(const std::string& control, const std::string& method, bool as_json,
+        const nlohmann::json& params = {}) {
     Client client{control.empty() ? default_control_path(std::getenv("WEFT_CONTROL")) : control};
-    const auto result = client.call(method, {});
+    const auto result = client.call(method, params);
     fmt::print("{}", as_json ? result.dump(2) + '\n' : render(method, result, color_wanted()));
     return finish_output();
 }
@@ -135,6 +144,7 @@ struct CommandLine {
     CLI::App app{"Asks a weft daemon what it does, checks configurations, makes keys.", "weft"};
     std::string control;
     std::string file;
+    std::string peer;
     bool as_json = false;
     int status = 0;
 
@@ -152,6 +162,10 @@ struct CommandLine {
             add(query.name, query.summary, query.details,
                 [this, name = query.name] { return ask(control, name, as_json); });
         }
+        add("rekey", "agree on new keys now, with one peer or all", rekey_footer, [this] {
+            return ask(control, "rekey", as_json,
+                       peer.empty() ? nlohmann::json{} : nlohmann::json{{"peer", peer}});
+        })->add_option("PEER", peer, "Name of a peer, as in weft peers (default: all that have a session)");
         add("check", "check a configuration file without starting anything", check_footer,
             [this] { return check(file, as_json); })
             ->add_option("FILE", file, "Configuration (TOML) of a node")

@@ -191,3 +191,10 @@ TEST_CASE("a result that lacks what it promises, and a method without a table, a
     }
     CHECK_THROWS_AS(render("sing", json::object(), false), std::invalid_argument);
 }
+
+TEST_CASE("renewed keys are told by peer, and that there were none to renew") {
+    CHECK(render("rekey", json{{"rekeyed", {"site-b", "site-c"}}}, false) ==
+          "site-b: handshake started\nsite-c: handshake started\n");
+    CHECK(render("rekey", json{{"rekeyed", json::array()}}, false) ==
+          "no peer has a session: nothing to renew\n");
+}

@@ -109,6 +109,11 @@ dummies=$(decoded 'esp && !esp.protocol')
 echo "$total ESP packets: $inner with VXLAN or IP, $dummies dummies"
 ((inner > 200 && inner + dummies == total)) || fail "tshark reads $inner of $total packets"
 
+say "such keys are not renewed by a command"
+if weft site-a rekey site-b >"$work/rekey.out" 2>&1; then fail "keys set by hand are renewed"; fi
+grep -q 'peer site-b: its keys are set by hand' "$work/rekey.out" || fail "$(cat "$work/rekey.out")"
+[[ $(weft site-a rekey) == "no peer has a session: nothing to renew" ]] || fail "rekey of all peers"
+
 say "a second daemon with the same counter file does not start"
 sed "s/\"site-a\"/\"twin\"/; s/site-a\.sock/twin.sock/; s/^name = \"lan0\"/name = \"lan9\"/; s/^name = \"weft0\"/name = \"weft9\"/" "$work/site-a.toml" >"$work/twin.toml"
 if on router timeout 20 "$WEFT_BIN/weftd" --config "$work/twin.toml" >"$work/twin.out" 2>&1; then fail "a twin uses site-a's numbers"; fi
