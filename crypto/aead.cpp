@@ -98,7 +98,9 @@ Aead::Aead(Cipher cipher, std::span<const std::uint8_t> key, Direction direction
     : Aead(cipher, key, direction, best_backend(cipher)) {}
 
 Aead::Aead(Cipher cipher, std::span<const std::uint8_t> key, Direction direction, AeadBackend backend)
-    : backend_(backend), context_(make_context(cipher, key, direction, backend)) {}
+    : backend_(backend), context_(make_context(cipher, key, direction, backend)) {
+    scrub_stack();  // of round keys
+}
 
 Aead::~Aead() = default;
 Aead::Aead(Aead&&) noexcept = default;

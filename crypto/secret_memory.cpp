@@ -8,6 +8,7 @@
 #include <mutex>
 #include <new>
 #include <stdexcept>
+#include <utility>
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -40,9 +41,17 @@ struct alignas(cache_line) Region {
     [[nodiscard]] std::uint8_t* blocks() noexcept { return reinterpret_cast<std::uint8_t*>(this + 1); }
 };
 
+// The blocks of one size: those that were freed, and those of the newest region that were never used, whose
+// pages are not even there.
+struct Blocks {
+    Free* freed = nullptr;
+    std::uint8_t* fresh = nullptr;
+    std::size_t fresh_count = 0;
+};
+
 // Never destroyed: OpenSSL frees what it has after the last destructor.
 constinit std::mutex mutex;
-constinit std::array<Free*, block_sizes.size()> free_blocks{};
+constinit std::array<Blocks, block_sizes.size()> all_blocks{};
 constinit SecretMemory total;
 
 std::size_t rounded_up(std::size_t size, std::size_t unit) noexcept {
@@ -83,16 +92,15 @@ void unmap(Region& region) noexcept {
     ::munmap(region.mapping, region.mapping_size);
 }
 
-void put(std::size_t size_class, std::uint8_t* block) noexcept {
-    free_blocks[size_class] = new (block) Free{free_blocks[size_class]};
-}
-
-// In the order of their addresses, so that what is used together stands together.
-void add_blocks(std::size_t size_class) noexcept {
+std::uint8_t* take_fresh(std::size_t size_class) noexcept {
+    Blocks& blocks = all_blocks[size_class];
     const std::size_t block_size = block_sizes[size_class];
-    Region& region = *map_region(region_alignment, block_size);
-    const std::size_t count = (region_alignment - sizeof(Region)) / block_size;
-    for (std::size_t i = count; i-- > 0;) put(size_class, region.blocks() + i * block_size);
+    if (blocks.fresh_count == 0) {
+        blocks.fresh = map_region(region_alignment, block_size)->blocks();
+        blocks.fresh_count = (region_alignment - sizeof(Region)) / block_size;
+    }
+    --blocks.fresh_count;
+    return std::exchange(blocks.fresh, blocks.fresh + block_size);
 }
 
 std::size_t class_of(std::size_t size) noexcept {
@@ -128,9 +136,9 @@ void* allocate_secret(std::size_t size) noexcept {
         if (size > SIZE_MAX / 4) std::abort();
         return map_region(sizeof(Region) + size, size)->blocks();
     }
-    if (free_blocks[size_class] == nullptr) add_blocks(size_class);
-    Free* const block = free_blocks[size_class];
-    free_blocks[size_class] = block->next;
+    Free* const block = all_blocks[size_class].freed;
+    if (block == nullptr) return take_fresh(size_class);
+    all_blocks[size_class].freed = block->next;
     block->next = nullptr;
     return block;
 }
@@ -142,7 +150,8 @@ void free_secret(void* block) noexcept {
     if (size_class < block_sizes.size()) OPENSSL_cleanse(block, region.block_size);
     const std::lock_guard guard{mutex};
     if (size_class == block_sizes.size()) return unmap(region);
-    put(size_class, static_cast<std::uint8_t*>(block));
+    Blocks& blocks = all_blocks[size_class];
+    blocks.freed = new (block) Free{blocks.freed};
 }
 
 SecretMemory secret_memory() noexcept {
