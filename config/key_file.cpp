@@ -9,6 +9,7 @@
 #include <string>
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -114,6 +115,17 @@ bool is_secret(std::string_view text) noexcept {
     return holds(20) || holds(32) || holds(36);
 }
 
+// Whoever owns a file can read it. Beside root, that may be whom we run as, and whom weftd usually does (what
+// `weft check` does is done by somebody else).
+bool may_own(uid_t owner) noexcept {
+    if (owner == 0 || owner == ::geteuid()) return true;
+    std::array<char, 4096> buffer{};
+    passwd entry{};
+    passwd* weft = nullptr;
+    ::getpwnam_r("weft", &entry, buffer.data(), buffer.size(), &weft);
+    return weft != nullptr && owner == weft->pw_uid;
+}
+
 // Opens the file that `key` names and hands its text to `use`, which says whether it is a key.
 template <class Use>
 void with_key_file(const Section& section, std::string_view key, std::string_view maker,
@@ -140,6 +152,9 @@ void with_key_file(const Section& section, std::string_view key, std::string_vie
     if ((status.st_mode & 077U) != 0) {
         problem(fmt::format(" can be accessed by others (mode {:04o})", status.st_mode & 07777U),
                 fmt::format("chmod 600 {}", *path));
+    }
+    if (!may_own(status.st_uid)) {
+        problem(fmt::format(" belongs to user {}", status.st_uid), fmt::format("chown root {}", *path));
     }
 
     KeyText text;

@@ -1,4 +1,6 @@
 // What [[peer]] and [peer.manual] say about themselves, and their key files.
+#include <unistd.h>
+
 #include "tests/support/config_mistake.h"
 
 namespace weft::test {
@@ -351,6 +353,22 @@ counter_file = "m.counter"
 // clang-format on
 
 }  // namespace
+
+TEST_CASE("a key file of another user is refused, since its owner can read it") {
+    const KeyFolder folder;
+    const std::string key = folder.write("foreign.key", "d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3c=\n");
+    if (::chown(key.c_str(), 64999, 64999) != 0) {
+        MESSAGE("skipped: only root can give a file away");
+        return;
+    }
+    const std::string file =
+        folder.write("node.toml", "[node]\nname = \"n\"\nprivate_key_file = \"foreign.key\"\n");
+    const auto loaded = config::load(file);
+    REQUIRE_FALSE(loaded.has_value());
+    REQUIRE(loaded.error().size() == 1);
+    CHECK(folder.shorten(loaded.error()[0], file) ==
+          "3:20: key file DIR/foreign.key belongs to user 64999: chown root DIR/foreign.key");
+}
 
 TEST_CASE("a bad value in a peer or a bad key file is reported where it stands") {
     check_reports(mistakes);
