@@ -36,6 +36,9 @@ class Daemon {
     // had; what was made until then goes with the daemon.
     void apply(std::unique_ptr<const config::Config> next);
 
+    // For `weft status`, until the daemon ends.
+    void warn(std::string warning) { names_.node.warnings.push_back(std::move(warning)); }
+
   private:
     void tune(const config::Tuning& tuning);
     void start(const config::Config& config);  // what cannot change later: workers, keys, sockets

@@ -8,6 +8,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "crypto/secret_memory.h"
+
 namespace weft {
 
 namespace {
@@ -216,6 +218,7 @@ void Keying::carry_out() {
     }
     if (held != nullptr) send(*held);
     arm();
+    scrub_stack();  // after what may have been a handshake
 }
 
 void Keying::send(Handshaker::Send& send) {

@@ -13,15 +13,19 @@
 // Time       Loop::now() is read once a wakeup and has milliseconds; a timer never fires before its time.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/types.h>
 
 #include "vswitch/id.h"
+#include "vswitch/system_call.h"
 
 namespace weft {
 
@@ -181,6 +185,31 @@ class UnixServer {
 
   private:
     loop_detail::Handle<State> state_;
+};
+
+// libuv's, for the control socket's streams as well, whose path is removed at the end.
+inline constexpr std::array loop_system_calls{
+    SystemCall{SYS_epoll_pwait},
+    SystemCall{sys_epoll_wait},
+    SystemCall{SYS_epoll_ctl},
+    SystemCall{SYS_read},
+    SystemCall{SYS_write},
+    SystemCall{SYS_readv},
+    SystemCall{SYS_writev},
+    SystemCall{SYS_recvmsg},
+    SystemCall{SYS_sendmsg},
+    SystemCall{SYS_accept4},
+    SystemCall{SYS_shutdown},
+    SystemCall{SYS_close},
+    SystemCall{SYS_clock_gettime},
+    SystemCall{SYS_rt_sigaction},
+    SystemCall{SYS_rt_sigprocmask},
+    SystemCall{SYS_sched_yield},
+    SystemCall{sys_unlink},
+    SystemCall{SYS_ioctl, 1, FIONBIO},
+    SystemCall{SYS_fcntl, 1, F_GETFL},
+    SystemCall{SYS_fcntl, 1, F_SETFL},
+    SystemCall{SYS_fcntl, 1, F_SETFD},
 };
 
 }  // namespace weft

@@ -3,6 +3,7 @@
 // forgotten.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -12,8 +13,14 @@
 #include <string>
 #include <thread>
 
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 #include "cli/loop.h"
 #include "vswitch/address.h"
+#include "vswitch/system_call.h"
 
 namespace weft {
 
@@ -52,6 +59,37 @@ class Resolver {
     std::list<Lookup> failed_;  // until retry_
     bool stopping_ = false;
     std::thread thread_;
+};
+
+// getaddrinfo(3) reads /etc/hosts, /etc/resolv.conf and their kind, asks nscd by a Unix socket, name servers
+// by UDP and TCP, and the kernel which addresses this machine has.
+inline constexpr std::array resolver_system_calls{
+    SystemCall{SYS_openat, 2, 0, O_ACCMODE | O_CREAT | O_TRUNC},
+    SystemCall{SYS_newfstatat},
+    SystemCall{SYS_read},
+    SystemCall{SYS_lseek},
+    SystemCall{SYS_close},
+    SystemCall{SYS_socket, 0, AF_INET},
+    SystemCall{SYS_socket, 0, AF_INET6},
+    SystemCall{SYS_socket, 0, AF_UNIX},
+    SystemCall{SYS_socket, 0, AF_NETLINK},
+    SystemCall{SYS_bind},
+    SystemCall{SYS_connect},
+    SystemCall{SYS_getsockname},
+    SystemCall{SYS_getpeername},
+    SystemCall{SYS_getsockopt},
+    SystemCall{SYS_setsockopt, 1, IPPROTO_IP},
+    SystemCall{SYS_setsockopt, 1, IPPROTO_IPV6},
+    SystemCall{SYS_sendto},
+    SystemCall{SYS_sendmsg},
+    SystemCall{SYS_sendmmsg},
+    SystemCall{SYS_recvfrom},
+    SystemCall{SYS_recvmsg},
+    SystemCall{sys_poll},
+    SystemCall{SYS_ioctl, 1, FIONREAD},
+    SystemCall{SYS_uname},
+    SystemCall{SYS_getpid},
+    SystemCall{SYS_clock_gettime},
 };
 
 }  // namespace weft

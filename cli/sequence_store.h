@@ -20,10 +20,12 @@
 // a backup.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
 #include "crypto/sa.h"
+#include "vswitch/system_call.h"
 
 namespace weft {
 
@@ -81,6 +83,12 @@ class ReceivedStore {
     std::string path_;
     std::string key_;
     std::uint64_t highest_ = 0;
+};
+
+// Of both: written beside the old file, synchronized, renamed.
+inline constexpr std::array sequence_store_system_calls{
+    SystemCall{SYS_openat}, SystemCall{SYS_write}, SystemCall{SYS_fsync},
+    SystemCall{sys_rename}, SystemCall{SYS_close},
 };
 
 }  // namespace weft

@@ -202,6 +202,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     try {
+        weft::keep_openssl_in_secret_memory();
         return weft::run(argc, argv);
     } catch (const std::exception& failure) {
         fmt::print(stderr, "weft: {}\n", failure.what());

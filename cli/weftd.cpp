@@ -2,8 +2,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <string>
+
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -13,8 +16,11 @@
 
 #include "cli/daemon.h"
 #include "cli/loop.h"
+#include "cli/privileges.h"
+#include "cli/sandbox.h"
 #include "cli/version.h"
 #include "config/load.h"
+#include "crypto/secret_memory.h"
 
 namespace {
 
@@ -24,7 +30,13 @@ constexpr int exit_usage = 2;
 struct Options {
     std::string config;
     bool verbose = false;
+    bool core_dumps = false;
 };
+
+std::string folder_of(const std::string& file) {
+    const auto folder = std::filesystem::path{file}.parent_path();
+    return folder.empty() ? "." : folder.string();
+}
 
 void set_up_log(bool verbose) {
     spdlog::set_default_logger(spdlog::stderr_color_mt("weftd"));
@@ -34,8 +46,48 @@ void set_up_log(bool verbose) {
     if (verbose) spdlog::set_level(spdlog::level::debug);
 }
 
+// What is left to the node when it has started.
+struct Rights {
+    weft::Unprivileged privileges;
+    weft::SandboxOptions calls;
+};
+
+Rights rights_for(const weft::config::Config& config, const Options& options) {
+    Rights rights;
+    rights.privileges.user = weft::choose_user(config.node.user);
+    rights.privileges.core_dumps = options.core_dumps;
+    for (const auto& peer : config.peers) {
+        if (peer.manual) rights.privileges.folders.push_back(folder_of(peer.manual->counter_file));
+        if (peer.endpoint_host && !weft::IpAddress::parse(*peer.endpoint_host))
+            rights.calls.resolves_names = true;
+    }
+    rights.calls.writes_files = !rights.privileges.folders.empty();
+    return rights;
+}
+
+void warn(weft::Daemon& daemon, const std::string& warning) {
+    spdlog::warn("{}", warning);
+    daemon.warn(warning);
+}
+
+// Everything is open.
+void give_up_privileges(const Rights& rights, weft::Daemon& daemon) {
+    weft::drop_privileges(rights.privileges);
+    const bool stays_root = ::geteuid() == 0;
+    weft::enter_sandbox(rights.calls);
+    if (stays_root) {
+        warn(daemon, "runs as root, though without capabilities: make a user for it (useradd --system weft)");
+    }
+    if (const auto memory = weft::secret_memory(); memory.unlocked > 0) {
+        warn(daemon, fmt::format("{} KiB of memory for keys are not locked and may be swapped out: raise "
+                                 "LimitMEMLOCK (ulimit -l)",
+                                 memory.unlocked / 1024));
+    }
+}
+
 int run(const Options& options) {
     auto loaded = weft::config::load(options.config);
+    weft::scrub_stack();  // of key files
     if (!loaded) {
         for (const std::string& problem : loaded.error()) fmt::print(stderr, "{}\n", problem);
         return exit_usage;
@@ -53,7 +105,9 @@ int run(const Options& options) {
     });
     weft::Daemon daemon(loop);
     const std::string name = loaded->node.name;
+    const Rights rights = rights_for(*loaded, options);
     daemon.apply(std::make_unique<const weft::config::Config>(std::move(*loaded)));
+    give_up_privileges(rights, daemon);
     spdlog::info("node {} is up", name);
     ::sd_notify(0, "READY=1");
     loop.run();
@@ -78,6 +132,8 @@ int main(int argc, char** argv) {
         ->required()
         ->type_name("FILE");
     app.add_flag("-v,--verbose", options.verbose, "log each change that is applied");
+    app.add_flag("--core-dumps", options.core_dumps,
+                 "leave a core file if it crashes, and let a debugger attach; keys are not in it");
     app.set_version_flag("--version", std::string(weft::version));
     app.footer(
         "Exit status: 0 stopped by a signal; 1 something could not be had (a device, an address, a "
@@ -89,6 +145,8 @@ int main(int argc, char** argv) {
         return app.exit(error) == 0 ? 0 : exit_usage;
     }
     try {
+        weft::protect_memory(options.core_dumps);
+        weft::keep_openssl_in_secret_memory();
         return run(options);
     } catch (const std::exception& error) {
         fmt::print(stderr, "weftd: {}\n", error.what());

@@ -28,6 +28,7 @@ struct Node {
     std::optional<PrivateKey> private_key;  // there if any peer has encryption = "esp" and is not manual
     PublicKey public_key;
     std::optional<std::string> keylog;  // path
+    std::optional<std::string> user;    // to run as; absent: "weft" if there is one
 
     friend bool operator==(const Node& a, const Node& b) noexcept;
 };

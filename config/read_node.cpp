@@ -50,6 +50,9 @@ Node read_node(const Section& section) {
     node.workers = read_workers(section);
     node.control = read_control(section, node.name);
     node.keylog = read_path(section, "keylog");
+    node.user = section.text("user");
+    if (node.user && node.user->empty())
+        section.problem("user", "'user' is empty", "write a name or a number");
     node.private_key = read_secret(section, "private_key_file", "weft genkey");
     if (node.private_key) node.public_key = X25519{*node.private_key}.public_key();
     return node;

@@ -24,6 +24,7 @@ constexpr std::array node_keys{
     Key{"private_key_file", Kind::text, optional, R"(private_key_file = "/etc/weft/site-a.key")"},
     Key{"busy_poll", Kind::text, optional, R"(busy_poll = "50us")"},
     Key{"keylog", Kind::text, optional, R"(keylog = "/run/weft/esp_sa")"},
+    Key{"user", Kind::text, optional, R"(user = "weft")"},
 };
 
 constexpr std::array underlay_keys{

@@ -17,6 +17,7 @@
 // buffer was full is told by SO_RXQ_OVFL and counted as Drop::receive_overflow.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -24,11 +25,14 @@
 #include <string>
 #include <vector>
 
+#include <netinet/in.h>
+
 #include "overlay/outbox.h"
 #include "overlay/underlay_socket.h"
 #include "vswitch/address.h"
 #include "vswitch/drop.h"
 #include "vswitch/packet.h"
+#include "vswitch/system_call.h"
 
 namespace weft {
 
@@ -82,6 +86,12 @@ class Underlay {
 
     struct Sockets;
     std::unique_ptr<Sockets> sockets_;
+};
+
+inline constexpr std::array underlay_system_calls{
+    SystemCall{SYS_recvmmsg}, SystemCall{SYS_sendmmsg},
+    SystemCall{SYS_sendto},   SystemCall{SYS_setsockopt, 1, IPPROTO_UDP},  // UDP_GRO
+    SystemCall{SYS_close},
 };
 
 }  // namespace weft

@@ -20,7 +20,7 @@ ALLOWED = {
     "overlay": {"overlay", "vswitch", "crypto", "std", "posix", "kernel", "boost-unordered"},
     "config": {"config", "vswitch/address.h", "vswitch/id.h", "crypto", "std", "posix", "tomlplusplus", "fmt"},
     "cli": {"cli", "config", "overlay", "vswitch", "crypto", "std", "posix", "kernel", "fmt", "spdlog", "cli11", "json",
-            "systemd", "openssl"},
+            "systemd", "seccomp", "openssl"},
     "tests": {"tests", "cli", "config", "overlay", "vswitch", "crypto", "std", "posix", "kernel", "fmt", "spdlog", "json",
               "openssl", "doctest"},
     "bench": {"bench", "tests", "overlay", "vswitch", "crypto", "std", "posix", "kernel", "benchmark"},
@@ -32,6 +32,7 @@ SOLE_USERS = {
     "libbpf": {"vswitch/fast_path.cpp"},
     "libipsec-mb": {"crypto/aead_ipsec_mb.cpp"},
     "uv": {"cli/loop.h", "cli/loop.cpp"},
+    "seccomp": {"cli/sandbox.cpp"},
 }
 
 # The libraries of a folder and what each may link. fmt and Threads are as good as standard.
@@ -42,7 +43,7 @@ LINKS = {
     "weft_config": {"weft_vswitch", "weft_crypto", "tomlplusplus::tomlplusplus"},
     # cli/ may link all the others, and so goes over them in a loop.
     "weft_cli": {"weft_config", "weft_overlay", "weft_vswitch", "weft_crypto", "weft_${library}", "PkgConfig::LIBUV",
-                 "PkgConfig::SYSTEMD", "OpenSSL::Crypto", "spdlog::spdlog", "CLI11::CLI11",
+                 "PkgConfig::SYSTEMD", "PkgConfig::SECCOMP", "OpenSSL::Crypto", "spdlog::spdlog", "CLI11::CLI11",
                  "nlohmann_json::nlohmann_json"},
 }
 EVERYONE_LINKS = {"fmt::fmt", "Threads::Threads"}
@@ -59,6 +60,7 @@ LIBRARIES = [
     ("cli11", r"CLI/"),
     ("json", r"nlohmann/"),
     ("systemd", r"systemd/"),
+    ("seccomp", r"seccomp\.h$"),
     ("boost-unordered", r"boost/unordered/"),  # header-only, and the hash table that the standard library lacks
     ("doctest", r"doctest(/|\.h$)"),
     ("benchmark", r"benchmark/"),

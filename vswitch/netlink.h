@@ -3,12 +3,14 @@
 // was attempted, on what, and why it failed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "vswitch/address.h"
+#include "vswitch/system_call.h"
 
 namespace weft {
 
@@ -59,6 +61,13 @@ class Netlink {
   private:
     struct Socket;
     std::unique_ptr<Socket> socket_;
+};
+
+// Of a socket that is open; opening one takes what the sandbox does not give.
+inline constexpr std::array netlink_system_calls{
+    SystemCall{SYS_sendmsg},
+    SystemCall{SYS_recvmsg},
+    SystemCall{SYS_close},
 };
 
 }  // namespace weft

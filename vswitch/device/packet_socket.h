@@ -4,12 +4,16 @@
 // sends, are not read back. The interface is made promiscuous as long as the port exists.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include <linux/sockios.h>
+
 #include "vswitch/device/device.h"
+#include "vswitch/system_call.h"
 
 namespace weft {
 
@@ -22,5 +26,14 @@ std::unique_ptr<Device> open_packet_socket(const std::string& interface,
 std::vector<std::unique_ptr<Device>> open_packet_queues(const std::string& interface,
                                                         const std::optional<std::string>& netns,
                                                         unsigned queues);
+
+inline constexpr std::array packet_socket_system_calls{
+    SystemCall{SYS_recvmsg},
+    SystemCall{SYS_sendmmsg},
+    SystemCall{SYS_getsockname},
+    SystemCall{SYS_ioctl, 1, SIOCGIFNAME},
+    SystemCall{SYS_ioctl, 1, SIOCGIFFLAGS},
+    SystemCall{SYS_close},
+};
 
 }  // namespace weft

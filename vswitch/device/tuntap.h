@@ -15,14 +15,19 @@
 // moves a flow to the queue into which its answers were written last.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
+
 #include "vswitch/address.h"
 #include "vswitch/device/device.h"
+#include "vswitch/system_call.h"
 
 namespace weft {
 
@@ -46,5 +51,12 @@ std::unique_ptr<Device> open_tuntap(const TunTapOptions& options);
 
 // The same with as many queues as asked for (IFF_MULTI_QUEUE if more than one), each for a thread of its own.
 std::vector<std::unique_ptr<Device>> open_tuntap_queues(const TunTapOptions& options, unsigned queues);
+
+inline constexpr std::array tuntap_system_calls{
+    SystemCall{SYS_readv},
+    SystemCall{SYS_writev},
+    SystemCall{SYS_ioctl, 1, TUNSETOFFLOAD},
+    SystemCall{SYS_close},
+};
 
 }  // namespace weft
