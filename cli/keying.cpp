@@ -36,16 +36,35 @@ Keying::Keying(Loop& loop, Workers& workers, const config::Node& node)
                  handshaker_->tick(loop_.now(), wall());
                  carry_out();
              }),
-      save_timer_(loop, [this] {
-          for (auto& [id, known] : peers_) save_received(known);
-      }) {
+      save_timer_(loop,
+                  [this] {
+                      for (auto& [id, known] : peers_) save_received(known);
+                  }),
+      cookie_timer_(loop, [this] { renew_cookies(); }) {
     if (node.private_key) {
-        handshaker_ = std::make_unique<Handshaker>(*node.private_key, random_,
-                                                   HandshakerOptions{.workers = workers.count()});
+        timestamps_.emplace(node.state_dir, node.name);
+        handshaker_ = std::make_unique<Handshaker>(
+            *node.private_key, random_,
+            HandshakerOptions{.workers = workers.count(),
+                              .newest_timestamp = timestamps_->own(node.public_key, wall())});
+        workers_.post_all([own = node.public_key](Worker& worker) { worker.datapath().admit_control(own); });
+        renew_cookies();
+        cookie_timer_.start(cookie_secret_lifetime, cookie_secret_lifetime);
     }
     if (!node.keylog) return;
     keylog_.emplace(*node.keylog);
     spdlog::warn("keylog is on: whoever reads {} can read all traffic of this node", *node.keylog);
+}
+
+// Each worker has a secret of its own.
+void Keying::renew_cookies() {
+    for (unsigned i = 0; i < workers_.count(); ++i) {
+        CookieSecret secret;
+        random_.fill(secret.writable());
+        workers_.post(i, [secret = std::move(secret)](Worker& worker) mutable {
+            worker.datapath().renew_cookies(std::move(secret));
+        });
+    }
 }
 
 void Keying::add(PeerId id, const config::Peer& peer) {
@@ -59,7 +78,8 @@ void Keying::add(PeerId id, const config::Peer& peer) {
         handshaker_->add_peer(
             id, {.public_key = peer.public_key,
                  .preshared_key = peer.preshared_key ? peer.preshared_key->clone() : PresharedKey{},
-                 .endpoint = std::nullopt});
+                 .endpoint = std::nullopt,
+                 .newest_timestamp = timestamps_->newest(peer.public_key)});
     }
     if (peer.endpoint_host) resolve(id, *peer.endpoint_host);
 }
@@ -211,6 +231,8 @@ void Keying::carry_out() {
             held = sent;
         } else if (auto* installed = std::get_if<Handshaker::Install>(&action)) {
             install(*installed, std::exchange(held, nullptr));
+        } else if (const auto* remember = std::get_if<Handshaker::Remember>(&action)) {
+            this->remember(*remember);
         } else if (const auto* retired = std::get_if<Handshaker::Retire>(&action)) {
             spdlog::info("peer {}: session over", peers_.at(retired->peer).name);
             workers_.post_all([id = retired->peer](Worker& worker) { worker.datapath().retire(id); });
@@ -219,6 +241,17 @@ void Keying::carry_out() {
     if (held != nullptr) send(*held);
     arm();
     scrub_stack();  // after what may have been a handshake
+}
+
+// A full disk does not silence the node: what it loses is told once.
+void Keying::remember(const Handshaker::Remember& remember) {
+    try {
+        timestamps_->remember(remember.key, remember.newest);
+        remember_failed_ = false;
+    } catch (const std::runtime_error& failure) {
+        if (!std::exchange(remember_failed_, true))
+            spdlog::error("{}: after a restart, old first messages may be answered again", failure.what());
+    }
 }
 
 void Keying::send(Handshaker::Send& send) {
@@ -247,9 +280,9 @@ void Keying::install(Handshaker::Install& install, Handshaker::Send* response) {
     const auto rest = std::make_shared<Rest>(workers_.count(), std::nullopt);
     if (response != nullptr) rest->response = std::move(*response);
     for (unsigned i = 0; i < workers_.count(); ++i) {
-        workers_.post(i, [id = install.peer, endpoint = install.endpoint, rest,
+        workers_.post(i, [id = install.peer, endpoint = install.endpoint, moves = install.moves, rest,
                           session = std::move(install.sessions[i])](Worker& worker) {
-            worker.datapath().set_endpoint(id, endpoint);
+            if (moves) worker.datapath().set_endpoint(id, endpoint);
             worker.datapath().install(id, session, worker.now());
             if (--rest->workers > 0) return;
             if (session.initiator) worker.datapath().use(id, session.id, worker.now());

@@ -1,6 +1,6 @@
 // The control side of the peers: where they are and what keys they have. Joins the Handshaker (which knows no
-// socket and no clock), the resolver, the counter files of manual security associations and the key log to
-// the workers.
+// socket, no file and no clock), the resolver, the timestamps on disk, the counter files of manual security
+// associations and the key log to the workers.
 //
 // Owner: the control thread.
 #pragma once
@@ -15,6 +15,7 @@
 #include "cli/loop.h"
 #include "cli/resolver.h"
 #include "cli/sequence_store.h"
+#include "cli/timestamp_store.h"
 #include "cli/workers.h"
 #include "config/config.h"
 #include "overlay/handshake.h"
@@ -60,6 +61,8 @@ class Keying {
         bool ipv6 = false;  // its endpoint, for the key log
     };
 
+    void renew_cookies();
+    void remember(const Handshaker::Remember& remember);
     void resolve(PeerId id, const std::string& host);
     void located(PeerId id, const Endpoint& endpoint);
     void add_manual(PeerId id, Known& known, const config::ManualSa& manual);
@@ -74,10 +77,14 @@ class Keying {
     Loop& loop_;
     Workers& workers_;
     SystemRandom random_;
-    std::unique_ptr<Handshaker> handshaker_;  // there if the node has an identity
+    // These are there if the node has an identity.
+    std::optional<TimestampStore> timestamps_;
+    bool remember_failed_ = false;
+    std::unique_ptr<Handshaker> handshaker_;
     Resolver resolver_;
     Timer timer_;
     Timer save_timer_;  // runs if there are manual SAs
+    Timer cookie_timer_;
     std::optional<Keylog> keylog_;
     std::map<PeerId, Known> peers_;
 };

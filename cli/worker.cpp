@@ -16,7 +16,7 @@ constexpr Duration down_retry_interval = 1s;
 constexpr std::size_t backlog_chunk_bytes = std::size_t{64} << 10U;
 constexpr std::size_t command_ring = 1024;
 constexpr std::size_t event_ring = 1024;
-constexpr std::size_t control_event_ring = 64;
+constexpr std::size_t control_event_ring = 256;
 constexpr std::size_t learned_event_ring = 256;
 
 }  // namespace

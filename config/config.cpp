@@ -26,8 +26,8 @@ bool same(const std::optional<T>& a, const std::optional<T>& b) noexcept {
 
 bool operator==(const Node& a, const Node& b) noexcept {
     return a.name == b.name && a.workers == b.workers && a.control == b.control &&
-           same(a.private_key, b.private_key) && a.public_key == b.public_key && a.keylog == b.keylog &&
-           a.user == b.user;
+           a.state_dir == b.state_dir && same(a.private_key, b.private_key) && a.public_key == b.public_key &&
+           a.keylog == b.keylog && a.user == b.user;
 }
 
 bool operator==(const Peer& a, const Peer& b) noexcept {

@@ -25,6 +25,7 @@ struct Node {
     std::string name;
     unsigned workers = 1;                   // or automatic: one for each CPU
     std::string control;                    // path of the Unix socket; default /run/weft/NAME.sock
+    std::string state_dir;                  // path of what outlives a restart; default /var/lib/weft
     std::optional<PrivateKey> private_key;  // there if any peer has encryption = "esp" and is not manual
     PublicKey public_key;
     std::optional<std::string> keylog;  // path

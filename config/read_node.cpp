@@ -49,6 +49,7 @@ Node read_node(const Section& section) {
     node.name = read_name(section);
     node.workers = read_workers(section);
     node.control = read_control(section, node.name);
+    node.state_dir = read_path(section, "state_dir").value_or("/var/lib/weft");
     node.keylog = read_path(section, "keylog");
     node.user = section.text("user");
     if (node.user && node.user->empty())

@@ -21,6 +21,7 @@ constexpr std::array node_keys{
     Key{"name", Kind::text, required, R"(name = "site-a")"},
     Key{"workers", Kind::integer_or_text, optional, "workers = 1"},
     Key{"control", Kind::text, optional, R"(control = "/run/weft/site-a.sock")"},
+    Key{"state_dir", Kind::text, optional, R"(state_dir = "/var/lib/weft")"},
     Key{"private_key_file", Kind::text, optional, R"(private_key_file = "/etc/weft/site-a.key")"},
     Key{"busy_poll", Kind::text, optional, R"(busy_poll = "50us")"},
     Key{"keylog", Kind::text, optional, R"(keylog = "/run/weft/esp_sa")"},

@@ -526,7 +526,11 @@ void Datapath::from_vxlan(const ReceivedTrain& train, std::span<const std::uint8
 }
 
 void Datapath::from_control(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept {
-    if (datagram.size() > ControlReceived::max_size) return underlay_drops_.add(Drop::bad_control);
+    if (const auto refused = gate_.refuse(datagram, train.from, now_)) {
+        if (refused == Drop::cookie_demanded && !gate_.reply().empty())
+            send_control(train.from, gate_.reply());
+        return underlay_drops_.add(*refused);
+    }
     ControlReceived received;
     received.from = train.from;
     received.size = static_cast<std::uint16_t>(datagram.size());

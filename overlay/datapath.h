@@ -26,6 +26,7 @@
 #include <variant>
 #include <vector>
 
+#include "overlay/control_gate.h"
 #include "overlay/fragment.h"
 #include "overlay/handshake.h"
 #include "overlay/outbox.h"
@@ -40,9 +41,9 @@
 
 namespace weft {
 
-// For the control side.
+// For the control side: a control datagram that has passed the gate (control_gate.h).
 struct ControlReceived {
-    static constexpr std::size_t max_size = 512;
+    static constexpr std::size_t max_size = max_control_size;
 
     Endpoint from;
     std::uint16_t size = 0;
@@ -124,6 +125,11 @@ class Datapath {
     void retire(PeerId peer) noexcept;
     void set_endpoint(PeerId peer, const Endpoint& endpoint);
     void remove_port(PortId port) noexcept;  // with what waits in its outbox
+
+    // Of the gate for control datagrams, from the control side.
+    void admit_control(const PublicKey& own) noexcept { gate_.open(own); }
+
+    void renew_cookies(CookieSecret secret) noexcept { gate_.renew(std::move(secret)); }
 
     // With other workers beside this one, what it learns is announced to them, and what they announce is told
     // here.
@@ -271,6 +277,7 @@ class Datapath {
 
     PacketPool& pool_;
     Topology topology_;
+    ControlGate gate_;
     Instant now_{};
 
     Reassembler reassembler_;

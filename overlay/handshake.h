@@ -6,9 +6,14 @@
 //   initiator                                             responder
 //   1. initiation: timestamp, ciphers,              --->  2. known key? newer timestamp than ever from it?
 //      workers, inbound SPIs
-//   4. Install: sends with it at once               <---  3. response: cipher, workers, inbound SPIs;
+//   4. Install: sends with it at once, to where     <---  3. response, to where the initiation came from:
+//      the response came from                                cipher, workers, inbound SPIs;
 //                                                            Install: sends with it once it has heard
-//                                                            from it
+//                                                            from it, to where that came from
+//
+// Endpoints. A response proves where the peer is: it answers a fresh key. An initiation does not: it can have
+// been held back and sent on by anybody. It moves neither the endpoint that the session in use sends to nor
+// the one that this side's initiations go to, unless none is known; the peer's first packet will.
 //
 // Lost messages. An initiation is repeated after 1 s, 2 s, then every 4 s, all +-20 %, each time with a new
 // ephemeral key, timestamp, index and SPI, for 90 s; then Retire. The next report that data waits starts
@@ -22,15 +27,21 @@
 // datapath stops using it, and here Retire follows, unless a handshake is under way.
 //
 // Both at once. If each side has sent an initiation, the one of the larger public key goes on: its owner does
-// not answer while its own is fresh (not yet due for repetition, one of the first three), but takes note of
-// where the peer is. The other side answers and puts its own effort off by a second; it is over when the
-// report says that the peer was heard. After three initiations in vain the larger key gives way as well: its
-// way to the peer or its clock may be the wrong one. A side that has just answered waits a second too before
-// it starts a handshake of its own.
+// not answer while its own is fresh (not yet due for repetition, one of the first three); if it was sent
+// elsewhere, another goes to where the peer's came from. The other side answers and puts its own effort off
+// by a second; it is over when the report says that the peer was heard. After three initiations in vain the
+// larger key gives way as well: its way to the peer or its clock may be the wrong one. A side that has just
+// answered waits a second too before it starts a handshake of its own.
 //
-// Replays. A peer's initiations carry strictly increasing timestamps. They live in memory: a recorded
-// initiation can be replayed to a responder that has restarted since, and yields a session in which nobody
-// ever speaks. A peer whose clock was set back is refused until it has caught up, or this side restarts.
+// Replays. A peer's initiations carry strictly increasing timestamps. The newest of each peer comes out as
+// Remember, before the response, and is given back in PeerOptions after a restart: a recorded initiation is
+// never answered again. So does this node's own newest (HandshakerOptions), lest a clock that was set back
+// lock it out. A peer whose clock was set back, and who remembers nothing, is refused until it has caught up.
+//
+// Cookies (cookie.h). A peer under load answers a message with a cookie. It is kept while it lives, and
+// proved in all messages to this peer. If the message was an initiation without one, another with it follows
+// at once; it takes no part in the schedule of repetitions, and no cookie makes it be repeated again. A
+// response waits for the peer's next initiation.
 //
 // Ciphers. Each side ranks those it knows by how fast it is with them, and the initiator offers its list. The
 // responder takes the one whose worse rank of the two is best, so that the slower side is spared most;
@@ -55,6 +66,7 @@
 
 #include "crypto/key.h"
 #include "crypto/sa.h"
+#include "overlay/handshake_message.h"
 #include "overlay/random.h"
 #include "vswitch/address.h"
 #include "vswitch/drop.h"
@@ -86,7 +98,8 @@ struct PeerActivity {
 struct HandshakerOptions {
     // The preferred one first; one to eight.
     std::vector<Cipher> ciphers = ranked_by_speed();
-    unsigned workers = 1;  // of this node, 1 to max_workers
+    unsigned workers = 1;          // of this node, 1 to max_workers
+    Timestamp newest_timestamp{};  // of this node's own initiations before it was restarted
 
     static std::vector<Cipher> ranked_by_speed() {
         const auto ranked = preferred_ciphers();
@@ -100,6 +113,13 @@ class Handshaker {
         PublicKey public_key;
         PresharedKey preshared_key;  // all zero: none
         std::optional<Endpoint> endpoint;
+        Timestamp newest_timestamp{};  // accepted before this node was restarted
+    };
+
+    // To be kept over restarts, before anything is sent that comes after it.
+    struct Remember {
+        PublicKey key;  // the peer's, or this node's own
+        Timestamp newest;
     };
 
     struct Send {
@@ -112,13 +132,14 @@ class Handshaker {
         PeerId peer;
         std::vector<Session> sessions;  // one for each worker of this node, in their order
         Endpoint endpoint;              // where the peer's message came from
+        bool moves = false;  // send there from now on; else where the peer's first packet comes from
     };
 
     struct Retire {  // the peer is gone, or given up
         PeerId peer;
     };
 
-    using Action = std::variant<Send, Install, Retire>;
+    using Action = std::variant<Remember, Send, Install, Retire>;
 
     using WallTime = std::chrono::system_clock::time_point;
 

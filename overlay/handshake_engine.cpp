@@ -23,6 +23,7 @@ Handshaker::Engine::Engine(const PrivateKey& identity, Random& random, Handshake
     }
     if (options_.workers == 0 || options_.workers > max_workers)
         throw std::runtime_error("starting handshakes: a node has between 1 and 16 workers");
+    if (options_.newest_timestamp != Timestamp{}) last_timestamp_ = options_.newest_timestamp.wall();
     // Whatever OpenSSL lacks is to be found missing now, not when a datagram arrives.
     (void)Aead{Cipher::chacha20_poly1305, Secret<32>{}.bytes(), Aead::Direction::seal, AeadBackend::openssl};
 }
@@ -47,13 +48,15 @@ void Handshaker::Engine::add_peer(PeerId id, PeerOptions options) {
     if (!remote)
         throw std::runtime_error("adding peer " + name + ": no usable X25519 key; make one with weft genkey");
 
-    Timestamp newest_timestamp;
-    if (holder != by_key_.end()) newest_timestamp = holder->second->newest_timestamp;
+    auto newest_timestamp = options.newest_timestamp;
+    if (holder != by_key_.end())
+        newest_timestamp = std::max(newest_timestamp, holder->second->newest_timestamp);
     remove_peer(id);
     auto& peer = peers_[id];
     peer.id = id;
     peer.remote = std::move(*remote);
     peer.mac1 = mac1_key(options.public_key);
+    peer.cookie_key = cookie_key(options.public_key);
     peer.endpoint = options.endpoint;
     peer.newest_timestamp = newest_timestamp;
     by_key_.emplace(options.public_key, &peer);
@@ -63,6 +66,7 @@ void Handshaker::Engine::remove_peer(PeerId id) {
     auto* const peer = find(id);
     if (peer == nullptr) return;
     end_effort(*peer);
+    drop_answer(*peer);
     for (const auto spi : peer->inbound_spis) spis_.release(spi);
     peer->session.reset();
     schedule(*peer);
@@ -88,7 +92,10 @@ void Handshaker::Engine::report(PeerId id, const PeerActivity& activity, Instant
         end_effort(*peer);
         schedule(*peer);
     }
-    if (activity.heard) peer->last_heard = Heard{now, activity.worker};
+    if (activity.heard) {
+        peer->last_heard = Heard{now, activity.worker};
+        peer->called_from.reset();
+    }
     if (wants_session(*peer, activity, now)) initiate(id, now, wall);
     if (peer->session && activity.sent) peer->session->sent = true;
 }
@@ -121,7 +128,7 @@ void Handshaker::Engine::tick(Instant now, WallTime wall) {
 
 void Handshaker::Engine::on_deadline(HandshakePeer& peer, Instant now, WallTime wall) {
     if (peer.effort && now < peer.effort->since + Timing::give_up_after) {
-        send_attempt(peer, now, wall);
+        send_attempt(peer, peer.next_endpoint(), now, wall);
         return;
     }
     end_effort(peer);
@@ -134,29 +141,41 @@ void Handshaker::Engine::start_effort(HandshakePeer& peer, Instant now, WallTime
     if (peer.answered_within(Timing::first_retry, now)) {
         give_way(peer, now);
     } else {
-        send_attempt(peer, now, wall);
+        send_attempt(peer, peer.next_endpoint(), now, wall);
     }
 }
 
-void Handshaker::Engine::send_attempt(HandshakePeer& peer, Instant now, WallTime wall) {
+void Handshaker::Engine::send_attempt(HandshakePeer& peer, const Endpoint& to, Instant now, WallTime wall) {
+    send_initiation(peer, to, now, wall);
     auto& effort = peer.current_effort();
+    effort.gave_way = false;
+    ++effort.attempts;
+    effort.retry_at = std::min(now + jittered(Timing::retry_interval(effort.attempts)),
+                               effort.since + Timing::give_up_after);
+}
+
+void Handshaker::Engine::send_initiation(HandshakePeer& peer, const Endpoint& to, Instant now,
+                                         WallTime wall) {
     drop_attempt(peer);
     const InitiationPayload payload{next_timestamp(wall), options_.ciphers, take_spis()};
     const auto bytes = payload.serialize();
     const auto index = indices_.take(*random_);
     auto builder = ControlBuilder::initiation(index, noise_message_1_overhead + bytes.size());
-    effort.attempt.emplace(Attempt{index, payload.inbound.first,
-                                   NoiseInitiator{handshake_pattern, handshake_prologue(builder.header()),
-                                                  identity_, peer.remote, ephemeral()}});
-    by_index_.emplace(index, &peer);
+    NoiseInitiator noise{handshake_pattern, handshake_prologue(builder.header()), identity_, peer.remote,
+                         ephemeral()};
     // A static key of low order was refused when the peer was added, so this cannot fail.
-    if (!effort.attempt->noise.write_message(bytes, builder.noise())) std::abort();
-    actions_.emplace_back(Send{peer.id, peer.known_endpoint(), std::move(builder).finish(peer.mac1)});
-
-    effort.gave_way = false;
-    ++effort.attempts;
-    effort.retry_at = std::min(now + jittered(Timing::retry_interval(effort.attempts)),
-                               effort.since + Timing::give_up_after);
+    if (!noise.write_message(bytes, builder.noise())) std::abort();
+    const auto* const cookie = peer.live_cookie(now);
+    auto [datagram, mac1] = std::move(builder).finish(peer.mac1, cookie);
+    peer.current_effort().attempt.emplace(Attempt{.index = index,
+                                                  .first_spi = payload.inbound.first,
+                                                  .to = to,
+                                                  .mac1 = mac1,
+                                                  .proved = cookie != nullptr,
+                                                  .noise = std::move(noise)});
+    by_index_.emplace(index, &peer);
+    actions_.emplace_back(Remember{identity_.public_key(), payload.timestamp});
+    actions_.emplace_back(Send{peer.id, to, std::move(datagram)});
 }
 
 // The peer's handshake goes first. The side of the smaller key keeps its attempt, which may be answered yet;
@@ -179,13 +198,21 @@ void Handshaker::Engine::drop_attempt(HandshakePeer& peer) {
     attempt.reset();
 }
 
+void Handshaker::Engine::drop_answer(HandshakePeer& peer) {
+    if (peer.answer.index == 0) return;
+    by_index_.erase(peer.answer.index);
+    indices_.release(peer.answer.index);
+    peer.answer = {};
+}
+
 void Handshaker::Engine::end_effort(HandshakePeer& peer) {
     if (!peer.effort) return;
     drop_attempt(peer);
     peer.effort.reset();
 }
 
-void Handshaker::Engine::install(HandshakePeer& peer, const Agreed& agreed, Instant now) {
+void Handshaker::Engine::install(HandshakePeer& peer, const Agreed& agreed, const Endpoint& from,
+                                 Instant now) {
     auto& spis = peer.inbound_spis;
     spis_.release(spis.back());
     std::ranges::move_backward(spis.begin(), spis.end() - 1, spis.end());
@@ -197,7 +224,9 @@ void Handshaker::Engine::install(HandshakePeer& peer, const Agreed& agreed, Inst
                                  .initiator = agreed.initiator};
     peer.status.last_handshake = now;
     ++peer.status.completed;
-    actions_.emplace_back(Install{peer.id, make_sessions(peer, agreed, now), peer.known_endpoint()});
+    const bool moves = agreed.initiator || !peer.endpoint;
+    if (moves) peer.endpoint = from;
+    actions_.emplace_back(Install{peer.id, make_sessions(peer, agreed, now), from, moves});
 }
 
 // To each worker its share of the SAs.

@@ -69,13 +69,17 @@ class Handshaker::Engine {
     std::optional<Drop> on_initiation(const ControlFrame& frame, const Endpoint& from, Instant now,
                                       WallTime wall);
     std::optional<Accepted> accept(NoiseResponder& noise, const ControlFrame& frame, Instant now);
-    void answer(const Accepted& accepted, NoiseResponder& noise, std::uint32_t receiver, Instant now);
+    void answer(const Accepted& accepted, NoiseResponder& noise, std::uint32_t receiver, const Endpoint& from,
+                Instant now);
     std::optional<Drop> on_response(const ControlFrame& frame, const Endpoint& from, Instant now);
+    std::optional<Drop> on_cookie(const CookieReply& reply, Instant now, WallTime wall);
 
     void start_effort(HandshakePeer& peer, Instant now, WallTime wall);
-    void send_attempt(HandshakePeer& peer, Instant now, WallTime wall);
+    void send_attempt(HandshakePeer& peer, const Endpoint& to, Instant now, WallTime wall);
+    void send_initiation(HandshakePeer& peer, const Endpoint& to, Instant now, WallTime wall);
     void give_way(HandshakePeer& peer, Instant now);
     void drop_attempt(HandshakePeer& peer);
+    void drop_answer(HandshakePeer& peer);
     void end_effort(HandshakePeer& peer);
     void on_deadline(HandshakePeer& peer, Instant now, WallTime wall);
 
@@ -90,7 +94,7 @@ class Handshaker::Engine {
     };
 
     InboundSpis take_spis();
-    void install(HandshakePeer& peer, const Agreed& agreed, Instant now);
+    void install(HandshakePeer& peer, const Agreed& agreed, const Endpoint& from, Instant now);
     [[nodiscard]] std::vector<Session> make_sessions(const HandshakePeer& peer, const Agreed& agreed,
                                                      Instant now);
     void retire(HandshakePeer& peer);

@@ -10,6 +10,7 @@ using Timing = HandshakeTiming;
 
 std::optional<Drop> Handshaker::Engine::receive(ByteView datagram, const Endpoint& from, Instant now,
                                                 WallTime wall) {
+    if (const auto cookie = CookieReply::parse(datagram)) return on_cookie(*cookie, now, wall);
     const auto frame = ControlFrame::parse(datagram);
     if (!frame || !frame->is_for(own_mac1_)) return Drop::bad_control;
     return frame->type == ControlType::initiation ? on_initiation(*frame, from, now, wall)
@@ -22,16 +23,15 @@ std::optional<Drop> Handshaker::Engine::on_initiation(const ControlFrame& frame,
     const auto accepted = accept(noise, frame, now);
     if (!accepted) return Drop::handshake_failed;
     auto& peer = *accepted->peer;
-    const bool moved = peer.endpoint != from;
-    peer.endpoint = from;
+    peer.called_from = from;
     if (peer.prevails(identity_.public_key(), now)) {
-        if (moved) {
-            send_attempt(peer, now, wall);
+        if (peer.current_attempt().to != from) {
+            send_attempt(peer, from, now, wall);
             schedule(peer);
         }
         return std::nullopt;
     }
-    answer(*accepted, noise, frame.sender, now);
+    answer(*accepted, noise, frame.sender, from, now);
     return std::nullopt;
 }
 
@@ -54,20 +54,26 @@ std::optional<Handshaker::Engine::Accepted> Handshaker::Engine::accept(NoiseResp
     if (!cipher) return std::nullopt;
     peer.newest_timestamp = payload->timestamp;
     peer.last_accepted = now;
+    actions_.emplace_back(Remember{peer.remote.static_key, payload->timestamp});
     return Accepted{&peer, std::move(*payload), *cipher};
 }
 
 void Handshaker::Engine::answer(const Accepted& accepted, NoiseResponder& noise, std::uint32_t receiver,
-                                Instant now) {
+                                const Endpoint& from, Instant now) {
     auto& peer = *accepted.peer;
     const ResponsePayload payload{accepted.cipher, take_spis()};
     const auto noise_size = noise_message_2_overhead + ResponsePayload::size;
-    auto builder = ControlBuilder::response(random_number(*random_), receiver, noise_size);
+    drop_answer(peer);
+    peer.answer.index = indices_.take(*random_);
+    by_index_.emplace(peer.answer.index, &peer);
+    auto builder = ControlBuilder::response(peer.answer.index, receiver, noise_size);
     if (!noise.write_message(ephemeral(), payload.serialize(), builder.noise())) {
         spis_.release(payload.inbound.first);
         return;
     }
-    actions_.emplace_back(Send{peer.id, peer.known_endpoint(), std::move(builder).finish(peer.mac1)});
+    auto [datagram, mac1] = std::move(builder).finish(peer.mac1, peer.live_cookie(now));
+    peer.answer.mac1 = mac1;
+    actions_.emplace_back(Send{peer.id, from, std::move(datagram)});
     const auto keys = noise.split();
     install(peer,
             {.outbound = keys.responder_to_initiator,
@@ -76,7 +82,7 @@ void Handshaker::Engine::answer(const Accepted& accepted, NoiseResponder& noise,
              .own = payload.inbound,
              .peer = accepted.payload.inbound,
              .initiator = false},
-            now);
+            from, now);
     if (peer.effort) give_way(peer, now);
     schedule(peer);
 }
@@ -86,6 +92,7 @@ std::optional<Drop> Handshaker::Engine::on_response(const ControlFrame& frame, c
     const auto found = by_index_.find(frame.receiver);
     if (found == by_index_.end()) return Drop::handshake_failed;
     auto& peer = *found->second;
+    if (frame.receiver == peer.answer.index) return Drop::handshake_failed;
     auto& attempt = peer.current_attempt();
 
     std::array<std::uint8_t, ResponsePayload::size> bytes{};
@@ -96,7 +103,7 @@ std::optional<Drop> Handshaker::Engine::on_response(const ControlFrame& frame, c
     const auto keys = attempt.noise.split();
     const auto first_spi = std::exchange(attempt.first_spi, 0);
     end_effort(peer);
-    peer.endpoint = from;
+    peer.called_from.reset();
     install(peer,
             {.outbound = keys.initiator_to_responder,
              .inbound = keys.responder_to_initiator,
@@ -104,8 +111,23 @@ std::optional<Drop> Handshaker::Engine::on_response(const ControlFrame& frame, c
              .own = {options_.workers, first_spi},
              .peer = payload->inbound,
              .initiator = true},
-            now);
+            from, now);
     schedule(peer);
+    return std::nullopt;
+}
+
+// A cookie that does not belong to the message that this side waits for an answer to changes nothing.
+std::optional<Drop> Handshaker::Engine::on_cookie(const CookieReply& reply, Instant now, WallTime wall) {
+    const auto found = by_index_.find(reply.receiver);
+    if (found == by_index_.end()) return Drop::handshake_failed;
+    auto& peer = *found->second;
+    const bool of_answer = reply.receiver == peer.answer.index;
+    const auto cookie =
+        reply.open(peer.cookie_key, of_answer ? peer.answer.mac1 : peer.current_attempt().mac1);
+    if (!cookie) return Drop::handshake_failed;
+    peer.cookie.emplace(HeldCookie{*cookie, now + cookie_lifetime});
+    if (of_answer || peer.current_attempt().proved || peer.current_effort().gave_way) return std::nullopt;
+    send_initiation(peer, Endpoint{peer.current_attempt().to}, now, wall);
     return std::nullopt;
 }
 

@@ -19,10 +19,7 @@ constexpr std::string_view mac1_label = "weft mac1 v1";
 constexpr std::string_view prologue_label = "weft v1 handshake";
 
 struct InitiationHeader {
-    be32 marker;
-    std::uint8_t type = 0;
-    std::uint8_t version = 0;
-    be16 extension_size;
+    ControlHeader control;
     be32 sender;
 };
 
@@ -36,6 +33,10 @@ static_assert(sizeof(InitiationHeader) == 12 && sizeof(ResponseHeader) == 16);
 constexpr std::size_t initiation_payload_size(std::size_t ciphers) {
     return 12 + 1 + ciphers + InboundSpis::size;
 }
+
+static_assert(sizeof(InitiationHeader) + noise_message_1_overhead +
+                  initiation_payload_size(max_offered_ciphers) + 2 * mac_size <=
+              max_control_size);
 
 // What a Noise message of each type can measure.
 struct SizeRange {
@@ -77,13 +78,25 @@ void store32(std::span<std::uint8_t> bytes, std::uint32_t value) noexcept {
     std::memcpy(bytes.data(), &wire, sizeof wire);
 }
 
-std::array<std::uint8_t, mac_size> compute_mac1(const Mac1Key& key, ByteView bytes) noexcept {
-    std::array<std::uint8_t, mac_size> tag{};
+Mac compute_mac1(const Mac1Key& key, ByteView bytes) noexcept {
+    Mac tag{};
     blake2s_mac(key, bytes, tag);
     return tag;
 }
 
 }  // namespace
+
+ControlHeader ControlHeader::of(ControlType type) noexcept {
+    return {.marker = 0,
+            .type = static_cast<std::uint8_t>(type),
+            .version = protocol_version,
+            .extension_size = 0};
+}
+
+bool ControlHeader::is(ControlType wanted) const noexcept {
+    return marker.value() == 0 && type == static_cast<std::uint8_t>(wanted) && version == protocol_version &&
+           extension_size.value() == 0;
+}
 
 Mac1Key mac1_key(const PublicKey& recipient) noexcept {
     Mac1Key key{};
@@ -95,11 +108,9 @@ std::optional<ControlFrame> ControlFrame::parse(ByteView datagram) noexcept {
     InitiationHeader header;
     if (datagram.size() < sizeof header) return std::nullopt;
     std::memcpy(&header, datagram.data(), sizeof header);
-    const auto type = static_cast<ControlType>(header.type);
-    if (type != ControlType::initiation && type != ControlType::response) return std::nullopt;
-    if (header.marker.value() != 0 || header.version != protocol_version ||
-        header.extension_size.value() != 0)
-        return std::nullopt;
+    const auto type =
+        header.control.is(ControlType::initiation) ? ControlType::initiation : ControlType::response;
+    if (!header.control.is(type)) return std::nullopt;
 
     const auto header_size =
         type == ControlType::initiation ? sizeof(InitiationHeader) : sizeof(ResponseHeader);
@@ -108,29 +119,33 @@ std::optional<ControlFrame> ControlFrame::parse(ByteView datagram) noexcept {
     if (datagram.size() < around + sizes.least || datagram.size() > around + sizes.most) return std::nullopt;
 
     const auto maced = datagram.first(datagram.size() - 2 * mac_size);
-    const auto mac2 = datagram.last(mac_size);
-    if (std::ranges::any_of(mac2, [](std::uint8_t byte) { return byte != 0; })) return std::nullopt;
     return ControlFrame{.type = type,
                         .sender = header.sender,
                         .receiver = type == ControlType::response ? load32(datagram.subspan(12)) : 0,
                         .header = datagram.first(header_size),
                         .noise = maced.subspan(header_size),
                         .maced = maced,
-                        .mac1 = datagram.subspan(maced.size(), mac_size)};
+                        .maced_by_mac2 = datagram.first(datagram.size() - mac_size),
+                        .mac1 = datagram.subspan(maced.size()).first<mac_size>(),
+                        .mac2 = datagram.last<mac_size>()};
 }
 
 bool ControlFrame::is_for(const Mac1Key& key) const noexcept {
     return equal_in_constant_time(compute_mac1(key, maced), mac1);
 }
 
+bool ControlFrame::has_mac2() const noexcept {
+    return std::ranges::any_of(mac2, [](std::uint8_t byte) { return byte != 0; });
+}
+
+bool ControlFrame::proves(const Cookie& cookie) const noexcept {
+    return equal_in_constant_time(cookie_mac(cookie, maced_by_mac2), mac2);
+}
+
 ControlBuilder::ControlBuilder(ControlType type, std::size_t header_size, std::uint32_t sender,
                                std::size_t noise_size)
     : header_size_(header_size), bytes_(header_size + noise_size + 2 * mac_size) {
-    const InitiationHeader header{.marker = 0,
-                                  .type = static_cast<std::uint8_t>(type),
-                                  .version = protocol_version,
-                                  .extension_size = 0,
-                                  .sender = sender};
+    const InitiationHeader header{.control = ControlHeader::of(type), .sender = sender};
     std::memcpy(bytes_.data(), &header, sizeof header);
 }
 
@@ -149,11 +164,15 @@ std::span<std::uint8_t> ControlBuilder::noise() noexcept {
     return std::span{bytes_}.subspan(header_size_, bytes_.size() - header_size_ - 2 * mac_size);
 }
 
-std::vector<std::uint8_t> ControlBuilder::finish(const Mac1Key& recipient) && {
+ControlBuilder::Finished ControlBuilder::finish(const Mac1Key& recipient, const Cookie* cookie) && {
     const auto maced = bytes_.size() - 2 * mac_size;
     const auto mac1 = compute_mac1(recipient, ByteView{bytes_}.first(maced));
     std::ranges::copy(mac1, std::span{bytes_}.subspan(maced).begin());
-    return std::move(bytes_);
+    if (cookie != nullptr) {
+        const auto mac2 = cookie_mac(*cookie, ByteView{bytes_}.first(maced + mac_size));
+        std::ranges::copy(mac2, std::span{bytes_}.last<mac_size>().begin());
+    }
+    return {std::move(bytes_), mac1};
 }
 
 std::vector<std::uint8_t> handshake_prologue(ByteView initiation_header) {
@@ -174,6 +193,16 @@ Timestamp Timestamp::at(std::chrono::system_clock::time_point wall) noexcept {
     std::memcpy(stamp.bytes.data(), &wire_seconds, 8);
     std::memcpy(stamp.bytes.data() + 8, &wire_nanoseconds, 4);
     return stamp;
+}
+
+std::chrono::system_clock::time_point Timestamp::wall() const noexcept {
+    using namespace std::chrono;
+    be64 label;
+    be32 wire_nanoseconds;
+    std::memcpy(&label, bytes.data(), 8);
+    std::memcpy(&wire_nanoseconds, bytes.data() + 8, 4);
+    const auto whole = static_cast<std::int64_t>(label.value() - (std::uint64_t{1} << 62U) - 10);
+    return system_clock::time_point{seconds{whole} + nanoseconds{wire_nanoseconds.value()}};
 }
 
 // The last of the SPIs is still one: they do not wrap around.

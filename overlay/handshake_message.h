@@ -20,15 +20,16 @@
 //   +---------------------------------------------------------------+
 //   | mac1 (16 bytes)                                               |
 //   +---------------------------------------------------------------+
-//   | mac2 (16 bytes): 0, or once there are cookies, a proof of one |
+//   | mac2 (16 bytes): 0, or the proof of a cookie (cookie.h)       |
 //   +---------------------------------------------------------------+
 //
-//   type: 1 initiation, 2 response, 3 reserved for a cookie's delivery. An extension (a key encapsulation
-//   beside X25519) would stand between the Noise message and mac1; version 1 has none, so another size than 0
-//   is malformed.
+//   type: 1 initiation, 2 response; 3 is a cookie's delivery and looks otherwise (cookie.h). An extension (a
+//   key encapsulation beside X25519) would stand between the Noise message and mac1; version 1 has none, so
+//   another size than 0 is malformed.
 //
 //   mac1 = keyed BLAKE2s-128 of all before it; key = BLAKE2s("weft mac1 v1" | the recipient's public key).
-//   Whoever does not know whom he calls gets no answer, and costs no X25519. It proves nothing else.
+//   Whoever does not know whom he calls gets no answer, and costs no X25519. It proves nothing else. mac2 is
+//   looked at under load only.
 //
 // Payload of the initiation                          Payload of the response
 //   +--------------------------------------------+     +--------------------------------------------+
@@ -62,13 +63,27 @@
 #include "crypto/aead.h"
 #include "crypto/blake2s.h"
 #include "crypto/key.h"
+#include "overlay/cookie.h"
+#include "vswitch/wire.h"
 
 namespace weft {
 
-enum class ControlType : std::uint8_t { initiation = 1, response = 2 };
+enum class ControlType : std::uint8_t { initiation = 1, response = 2, cookie = 3 };
+
+// What every control datagram begins with.
+struct ControlHeader {
+    be32 marker;
+    std::uint8_t type = 0;
+    std::uint8_t version = 0;
+    be16 extension_size;
+
+    static ControlHeader of(ControlType type) noexcept;
+    [[nodiscard]] bool is(ControlType wanted) const noexcept;
+};
 
 inline constexpr std::size_t max_offered_ciphers = 8;
-inline constexpr std::uint32_t min_spi = 256;  // RFC 4303 section 2.1 reserves those below
+inline constexpr std::size_t max_control_size = 192;  // no control datagram is larger
+inline constexpr std::uint32_t min_spi = 256;         // RFC 4303 section 2.1 reserves those below
 
 // One recipient's mac1 key. It is computed from a public key, so it is no secret.
 using Mac1Key = std::array<std::uint8_t, 32>;
@@ -81,12 +96,17 @@ struct ControlFrame {
     std::uint32_t receiver;  // 0 in an initiation
     ByteView header;         // all before the Noise message
     ByteView noise;
-    ByteView maced;  // all before mac1
-    ByteView mac1;
+    ByteView maced;          // all before mac1
+    ByteView maced_by_mac2;  // all before mac2
+    std::span<const std::uint8_t, 16> mac1;
+    std::span<const std::uint8_t, 16> mac2;
 
+    // An initiation or a response.
     static std::optional<ControlFrame> parse(ByteView datagram) noexcept;
 
     [[nodiscard]] bool is_for(const Mac1Key& key) const noexcept;
+    [[nodiscard]] bool has_mac2() const noexcept;
+    [[nodiscard]] bool proves(const Cookie& cookie) const noexcept;
 };
 
 // A control datagram in the making: header, room for a Noise message, and at last the two MACs.
@@ -99,7 +119,13 @@ class ControlBuilder {
 
     [[nodiscard]] std::span<std::uint8_t> noise() noexcept;
 
-    [[nodiscard]] std::vector<std::uint8_t> finish(const Mac1Key& recipient) &&;
+    struct Finished {
+        std::vector<std::uint8_t> datagram;
+        Mac mac1;
+    };
+
+    // Without a cookie mac2 is zero.
+    [[nodiscard]] Finished finish(const Mac1Key& recipient, const Cookie* cookie) &&;
 
   private:
     ControlBuilder(ControlType type, std::size_t header_size, std::uint32_t sender, std::size_t noise_size);
@@ -116,6 +142,9 @@ struct Timestamp {
     std::array<std::uint8_t, 12> bytes{};
 
     static Timestamp at(std::chrono::system_clock::time_point wall) noexcept;
+
+    // The time that at() was given; for timestamps of this node's own.
+    [[nodiscard]] std::chrono::system_clock::time_point wall() const noexcept;
 
     friend auto operator<=>(const Timestamp&, const Timestamp&) noexcept = default;
 };

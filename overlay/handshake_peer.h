@@ -52,7 +52,21 @@ struct HandshakeTiming {
 struct Attempt {
     std::uint32_t index;
     std::uint32_t first_spi;  // inbound; 0 once a session has it
+    Endpoint to;
+    Mac mac1;
+    bool proved;  // with a cookie
     NoiseInitiator noise;
+};
+
+// The latest response that was sent, for the cookie that it may be answered with.
+struct Answer {
+    std::uint32_t index = 0;  // 0: none
+    Mac mac1{};
+};
+
+struct HeldCookie {
+    Cookie cookie;
+    Instant until;
 };
 
 struct Effort {
@@ -80,8 +94,12 @@ struct HandshakePeer {
     PeerId id;
     NoiseRemote remote;
     Mac1Key mac1{};
+    CookieKey cookie_key{};
     std::optional<Endpoint> endpoint;
-    Timestamp newest_timestamp;  // of the initiations accepted from it
+    std::optional<HeldCookie> cookie;
+    Answer answer;
+    std::optional<Endpoint> called_from;  // its latest initiation, if nothing was heard from it since
+    Timestamp newest_timestamp;           // of the initiations accepted from it
     std::optional<Instant> last_accepted;
     std::optional<Heard> last_heard;
     std::optional<Effort> effort;
@@ -103,9 +121,16 @@ struct HandshakePeer {
         return *effort->attempt;
     }
 
-    [[nodiscard]] const Endpoint& known_endpoint() const noexcept {
+    // Where the next attempt goes: each second one to where the peer called from, which proves nothing but
+    // may be the only place where it still is.
+    [[nodiscard]] Endpoint next_endpoint() const noexcept {
         if (!endpoint) std::abort();
-        return *endpoint;
+        return called_from && effort && effort->attempts % 2 == 1 ? *called_from : *endpoint;
+    }
+
+    // To be proved to the peer.
+    [[nodiscard]] const Cookie* live_cookie(Instant now) const noexcept {
+        return cookie && now < cookie->until ? &cookie->cookie : nullptr;
     }
 
     [[nodiscard]] bool answered_within(Duration span, Instant now) const noexcept {

@@ -17,6 +17,7 @@ constexpr std::string_view full_file = R"([node]
 name    = "site-a"
 workers = 1
 control = "/run/weft/site-a.sock"
+state_dir = "/var/lib/elsewhere"
 private_key_file = "a.key"
 keylog  = "esp_sa"
 busy_poll = "50us"
@@ -126,6 +127,7 @@ TEST_CASE("every key of a full file arrives in its struct") {
 
     CHECK(config.node.name == "site-a");
     CHECK(config.node.control == "/run/weft/site-a.sock");
+    CHECK(config.node.state_dir == "/var/lib/elsewhere");
     CHECK(config.node.keylog == keys.path() + "/esp_sa");
     REQUIRE(config.node.private_key);
     CHECK(config.node.private_key->bytes()[31] == 0x77);
@@ -213,6 +215,7 @@ TEST_CASE("peers of every kind arrive in their structs") {
 TEST_CASE("a name is configuration enough") {
     const Config config = parsed("[node]\nname = \"n\"\n", "n.toml");
     CHECK(config.node.control == "/run/weft/n.sock");
+    CHECK(config.node.state_dir == "/var/lib/weft");
     CHECK(config.node.workers == 1);
     CHECK_FALSE(config.node.private_key);
     CHECK(config.underlay.esp == Endpoint::parse("0.0.0.0:4500"));

@@ -178,26 +178,49 @@ TEST_CASE("a NAT's keepalive is neither answered nor counted") {
     CHECK(node.held() == 0);
 }
 
-TEST_CASE("control datagrams become events, up to their largest size and number") {
+TEST_CASE("control datagrams that pass the gate become events, up to a number") {
     PeerNode node;
-    Bytes control(ControlReceived::max_size, 0xAB);
-    std::fill_n(control.begin(), 4, std::uint8_t{0});
+    const auto cookie = CookieReply{.receiver = 7}.serialize();
+    const Bytes control(cookie.begin(), cookie.end());
     node.receive(control, elsewhere);
-    node.receive(Bytes(4, 0), there);
     auto events = node.events<ControlReceived>();
-    REQUIRE(events.size() == 2);
+    REQUIRE(events.size() == 1);
     CHECK(std::ranges::equal(events[0].datagram(), control));
     CHECK(events[0].from == elsewhere);
-    CHECK(events[1].datagram().size() == 4);
 
-    control.push_back(0);
-    node.receive(control);
-    CHECK(node.underlay_drops(Drop::bad_control) == 1);
+    node.receive(Bytes(control.size() + 1, 0));
+    node.receive(Bytes(4, 0));
+    CHECK(node.underlay_drops(Drop::bad_control) == 2);
     CHECK(node.datapath.events().empty());
 
-    for (std::size_t i = 0; i < Datapath::max_events + 3; ++i) node.receive(Bytes(8, 0));
+    for (std::size_t i = 0; i < Datapath::max_events + 3; ++i) node.receive(control);
     CHECK(node.events<ControlReceived>().size() == Datapath::max_events);
     CHECK(node.underlay_drops(Drop::queue_full) == 3);
+    CHECK(node.held() == 0);
+}
+
+TEST_CASE(
+    "a flood of first messages is answered with cookies from the packet thread, and no longer told on") {
+    PeerNode node;
+    const PublicKey own{{1, 2, 3}};
+    node.datapath.admit_control(own);
+    node.datapath.renew_cookies(CookieSecret{});
+    const auto message = ControlBuilder::initiation(7, 115).finish(mac1_key(own), nullptr).datagram;
+    const auto senders = ControlLimits::initiations + 10;
+    std::size_t told = 0;
+    std::size_t answered = 0;
+    for (std::size_t i = 0; i < senders; ++i) {
+        node.receive(message, {ip("198.51.100.7"), static_cast<std::uint16_t>(1024 + i)});
+        told += node.events<ControlReceived>().size();
+        for (const auto& sent : node.sent()) {
+            CHECK(sent.to.port == 1024 + i);
+            CHECK(sent.bytes.size() == CookieReply::size);
+            ++answered;
+        }
+    }
+    CHECK(told == ControlLimits::initiations);
+    CHECK(answered == 10);
+    CHECK(node.underlay_drops(Drop::cookie_demanded) == 10);
     CHECK(node.held() == 0);
 }
 
@@ -304,6 +327,12 @@ TEST_CASE("what waits for a responder's keys goes, when they are heard, where th
     REQUIRE(sent.size() == 2);
     for (const Sent& one : sent) CHECK(one.to == elsewhere);
     CHECK(node.held() == 0);
+
+    // Other workers are to know where before they send what waits with them.
+    REQUIRE(node.datapath.events().size() >= 2);
+    const auto& events = node.datapath.events();
+    CHECK(std::holds_alternative<PeerMoved>(events[events.size() - 2]));
+    CHECK(std::holds_alternative<SessionConfirmed>(events[events.size() - 1]));
 }
 
 TEST_CASE("an old session's packets come out before its successor's, whatever their SPIs and their order") {

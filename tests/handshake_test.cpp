@@ -85,6 +85,7 @@ struct Node {
     std::map<PeerId, PathToPeer> paths;
     std::map<Drop, unsigned> drops;
     HandshakerOptions options;
+    std::map<PublicKey, Timestamp> remembered;  // as on disk
 };
 
 struct Datagram {
@@ -107,14 +108,16 @@ class World {
         for (std::size_t i = 0; i < nodes; ++i) restart(i);
     }
 
-    // The process of a node starts anew: nothing but its key and configuration survives.
+    // The process of a node starts anew: nothing but its key, configuration and timestamps survives.
     void restart(std::size_t i) {
         auto& node = nodes_[i];
+        node.options.newest_timestamp = node.remembered[node.public_key];
         node.handshaker = std::make_unique<Handshaker>(node.key, random_, node.options);
         for (std::size_t other = 0; other < nodes_.size(); ++other) {
             if (other == i) continue;
             node.handshaker->add_peer(peer(other),
-                                      {nodes_[other].public_key, psk_.clone(), known_endpoint(other)});
+                                      {nodes_[other].public_key, psk_.clone(), known_endpoint(other),
+                                       node.remembered[nodes_[other].public_key]});
             auto& path = node.paths[peer(other)];
             path.sessions.clear();
             path.activity = {};
@@ -250,6 +253,8 @@ class World {
                 if (!path.sessions.empty() && !path.sessions.front().confirmed) path.sessions.pop_front();
                 path.sessions.push_front({std::move(install->sessions.at(0)), initiator});
                 if (path.sessions.size() > 2) path.sessions.pop_back();
+            } else if (auto* remember = std::get_if<Handshaker::Remember>(&action)) {
+                nodes_[i].remembered[remember->key] = remember->newest;
             } else if (auto* retire = std::get_if<Handshaker::Retire>(&action)) {
                 auto& path = nodes_[i].paths[retire->peer];
                 path.sessions.clear();
@@ -378,7 +383,8 @@ TEST_CASE("no truncation and no changed byte of either message has any effect") 
         auto longer = datagram.bytes;
         longer.push_back(0);
         CHECK(world.deliver(datagram.to, longer, datagram.from) == Drop::bad_control);
-        for (std::size_t i = 0; i < datagram.bytes.size(); ++i) {
+        const auto mac2 = datagram.bytes.size() - 16;  // is for the gate alone
+        for (std::size_t i = 0; i < mac2; ++i) {
             for (const unsigned flip : {0x01U, 0x03U, 0x80U, 0xFFU}) {
                 auto mutated = datagram.bytes;
                 mutated[i] = static_cast<std::uint8_t>(mutated[i] ^ flip);
@@ -412,6 +418,7 @@ TEST_CASE("a changed byte is found out even under a mac1 that was computed anew"
             mutated[i] ^= 0x10U;
             blake2s_mac(key, ByteView{mutated}.first(maced),
                         std::span<std::uint8_t, 16>{mutated.data() + maced, 16});
+            CAPTURE(i);
             CHECK(world.deliver(datagram.to, mutated, datagram.from));
         }
         CHECK(world.wire.empty());
@@ -508,6 +515,42 @@ TEST_CASE("a replayed initiation is refused, however late") {
     CHECK(world.path(1, 0).installed == 1);
     CHECK(world.path(0, 1).installed == 1);
     CHECK(world.wire.empty());
+}
+
+TEST_CASE("a replayed initiation is refused after a restart of the responder, if it remembers") {
+    World world{43};
+    world.initiate(0, 1);
+    const auto initiation = world.take();
+    world.deliver(initiation);
+    world.deliver(world.take());
+    world.now += 1s;
+    SUBCASE("it does") {
+        world.restart(1);
+        CHECK(world.deliver(1, initiation.bytes, 0) == Drop::handshake_failed);
+        CHECK(world.wire.empty());
+    }
+    SUBCASE("it does not") {
+        world[1].remembered.clear();
+        world.restart(1);
+        CHECK_FALSE(world.deliver(1, initiation.bytes, 0));
+    }
+    world.wire.clear();
+    world.now += 1s;
+    world.initiate(0, 1);
+    world.run(2s);
+    CHECK(world.send_data(0, 1));
+}
+
+TEST_CASE("a clock that was set back at a restart does not make initiations look like replays") {
+    World world{44};
+    shake_hands(world);
+    world.restart(0);
+    world.now += 1s;
+    world.handshaker(0).initiate(World::peer(1), world.now, wall_start - 24h);
+    auto actions = world.handshaker(0).take_actions();
+    const auto& call = std::get<Handshaker::Send>(actions.at(1)).datagram;
+    CHECK_FALSE(world.deliver(1, call, 0));
+    CHECK(world.path(1, 0).installed == 2);
 }
 
 TEST_CASE("an initiation that was overtaken by a later one is refused") {
@@ -611,18 +654,68 @@ TEST_CASE("without an endpoint nothing is sent, until the peer calls or an endpo
     CHECK(world.wire[0].to == 1);
 }
 
-TEST_CASE("a peer's endpoint follows its authentic messages, and Install tells it") {
+TEST_CASE(
+    "a response moves the peer's endpoint, an initiation does not, and is answered where it came from") {
     World world{14, 3};
     world.initiate(0, 1);
     const auto initiation = world.take();
     CHECK_FALSE(world.handshaker(1).receive(initiation.bytes, endpoint(77), world.now, world.wall()));
     const auto actions = world.handshaker(1).take_actions();
-    REQUIRE(actions.size() == 2);
-    CHECK(std::get<Handshaker::Send>(actions[0]).to == endpoint(77));
-    CHECK(std::get<Handshaker::Install>(actions[1]).endpoint == endpoint(77));
-    const auto& response = std::get<Handshaker::Send>(actions[0]).datagram;
+    REQUIRE(actions.size() == 3);
+    CHECK(std::get<Handshaker::Remember>(actions[0]).key == world[0].public_key);
+    CHECK(std::get<Handshaker::Send>(actions[1]).to == endpoint(77));
+    const auto& answered = std::get<Handshaker::Install>(actions[2]);
+    CHECK(answered.endpoint == endpoint(77));
+    CHECK_FALSE(answered.moves);
+    const auto& response = std::get<Handshaker::Send>(actions[1]).datagram;
     CHECK_FALSE(world.handshaker(0).receive(response, endpoint(78), world.now, world.wall()));
-    CHECK(std::get<Handshaker::Install>(world.handshaker(0).take_actions().at(0)).endpoint == endpoint(78));
+    const auto installed = world.handshaker(0).take_actions();
+    CHECK(std::get<Handshaker::Install>(installed.at(0)).endpoint == endpoint(78));
+    CHECK(std::get<Handshaker::Install>(installed.at(0)).moves);
+
+    // Where each calls the other now: the initiator where the response came from, the responder where it
+    // always did, and if that is in vain, where it was called from.
+    const auto calls = [&](std::size_t from, std::size_t to) {
+        world.handshaker(from).initiate(World::peer(to), world.now, world.wall());
+        std::vector<Endpoint> called;
+        for (int i = 0; i < 3; ++i) {
+            for (const auto& action : world.handshaker(from).take_actions())
+                if (const auto* send = std::get_if<Handshaker::Send>(&action)) called.push_back(send->to);
+            world.now = *world.handshaker(from).next_deadline();
+            world.handshaker(from).tick(world.now, world.wall());
+        }
+        return called;
+    };
+    world.now += 1s;
+    CHECK(calls(0, 1) == std::vector{endpoint(78), endpoint(78), endpoint(78)});
+    CHECK(calls(1, 0) == std::vector{endpoint(0), endpoint(77), endpoint(0)});
+}
+
+TEST_CASE("once the peer has been heard, nobody looks for it where it called from") {
+    World world{41};
+    world.initiate(0, 1);
+    const auto initiation = world.take();
+    CHECK_FALSE(world.handshaker(1).receive(initiation.bytes, endpoint(77), world.now, world.wall()));
+    (void)world.handshaker(1).take_actions();
+    world.report(1, 0, {.heard = true});
+    world.now += 1s;
+    world.handshaker(1).initiate(World::peer(0), world.now, world.wall());
+    for (int i = 0; i < 4; ++i) {
+        for (const auto& action : world.handshaker(1).take_actions())
+            if (const auto* send = std::get_if<Handshaker::Send>(&action)) CHECK(send->to == endpoint(0));
+        world.now = *world.handshaker(1).next_deadline();
+        world.handshaker(1).tick(world.now, world.wall());
+    }
+}
+
+TEST_CASE("a peer of unknown endpoint is known by its initiation") {
+    World world{42};
+    world.handshaker(1).add_peer(World::peer(0), {world[0].public_key, {}, std::nullopt});
+    world.initiate(0, 1);
+    CHECK_FALSE(world.handshaker(1).receive(world.take().bytes, endpoint(77), world.now, world.wall()));
+    auto actions = world.handshaker(1).take_actions();
+    CHECK(std::get<Handshaker::Install>(actions.at(2)).moves);
+    CHECK(std::get<Handshaker::Install>(actions.at(2)).endpoint == endpoint(77));
 }
 
 TEST_CASE(
@@ -638,7 +731,7 @@ TEST_CASE(
             if (auto* send = std::get_if<Handshaker::Send>(&action)) {
                 sent.push_back(world.now);
                 datagrams.push_back(send->datagram);
-            } else {
+            } else if (!std::holds_alternative<Handshaker::Remember>(action)) {
                 CHECK(std::holds_alternative<Handshaker::Retire>(action));
                 CHECK(world.now == start + 90s);
             }
@@ -736,7 +829,9 @@ TEST_CASE("a larger key that calls a stale endpoint learns the new one from the 
 TEST_CASE("a larger key gives way after three initiations that were all refused") {
     World world{19};
     shake_hands(world);
-    // Its clock was set back while it was down, so its initiations look like replays.
+    // Its clock was set back while it was down and it remembers nothing, so its initiations look like
+    // replays.
+    world[0].remembered.clear();
     world.restart(0);
     world.restart(0);
     world.now += 1s;

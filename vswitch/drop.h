@@ -49,7 +49,9 @@ namespace weft {
     X(foreign_source, "the peer may not send from this source address")                           \
     X(unknown_peer, "plain VXLAN from an address that is no peer's")                              \
     X(bad_control, "a malformed or unknown control datagram")                                     \
-    X(handshake_failed, "a handshake message that is not from a known peer, or is a replay")
+    X(handshake_failed, "a handshake message that is not from a known peer, or is a replay")      \
+    X(cookie_demanded, "a handshake message under load, whose sender must prove its address")     \
+    X(handshake_rate_limited, "more handshake messages than an address, or all, may send")
 
 enum class Drop : std::uint8_t {
 #define WEFT_DROP_ENUMERATOR(name, text) name,

@@ -80,6 +80,8 @@ class FuzzedNode : public SingleNode {
             {.encrypted = false, .endpoint = endpoint(2), .bridges = {lan, other}, .liveness = {}});
         topology().add_peer(keyless_peer, keyless_port,
                             {.bridges = {other}, .prefixes = {network(5)}, .liveness = {}});
+        datapath.admit_control(PublicKey{});
+        datapath.renew_cookies(CookieSecret{});
         datapath.install_manual(esp_peer, {sa_keys(300), sa_keys(400), 1, 100'000}, now);
     }
 

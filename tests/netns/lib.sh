@@ -157,6 +157,7 @@ config() {
         echo '[node]'
         echo "name = \"$site\""
         echo "control = \"$work/$site.sock\""
+        echo "state_dir = \"$work\""
         [[ ! -e $work/$site.key ]] || echo "private_key_file = \"$work/$site.key\""
         [[ -z ${WEFT_WORKERS-} || "$*" == *"workers ="* ]] || echo "workers = $WEFT_WORKERS"
         printf '%s\n' "$@" ''

@@ -39,9 +39,25 @@ void Node::boot() {
     for (auto& datapath : datapaths_) {
         datapath = std::make_unique<Datapath>(*pool_);
         if (workers() > 1) datapath->announce_learned();
+        datapath->admit_control(public_key_);
     }
-    handshaker_ = std::make_unique<Handshaker>(identity_, random_, HandshakerOptions{.workers = workers()});
+    renew_cookies();
+    handshaker_ = std::make_unique<Handshaker>(
+        identity_, random_,
+        HandshakerOptions{.workers = workers(), .newest_timestamp = remembered_[public_key_]});
     if (configure_) run_configuration();
+}
+
+// The datapaths' secrets, again and again until the next boot.
+void Node::renew_cookies() {
+    for (auto& datapath : datapaths_) {
+        CookieSecret secret;
+        random_.fill(secret.writable());
+        datapath->renew_cookies(std::move(secret));
+    }
+    network_.at(network_.now() + cookie_secret_lifetime, [this, generation = generation_] {
+        if (generation == generation_) renew_cookies();
+    });
 }
 
 void Node::run_configuration() {
@@ -79,7 +95,8 @@ PeerId Node::add_peer(const Node& other, PeerSetup setup) {
     if (setup.encrypted && configured_ == 0) {
         handshaker_->add_peer(peer, {.public_key = other.public_key(),
                                      .preshared_key = std::move(setup.preshared_key),
-                                     .endpoint = endpoint});
+                                     .endpoint = endpoint,
+                                     .newest_timestamp = remembered_[other.public_key()]});
     }
     return peer;
 }
@@ -191,11 +208,13 @@ void Node::carry_out(Handshaker::Action& action) {
         datapaths_[0]->send_control(send->to, send->datagram);
     } else if (const auto* install = std::get_if<Handshaker::Install>(&action)) {
         for (unsigned worker = 0; worker < workers(); ++worker) {
-            datapaths_[worker]->set_endpoint(install->peer, install->endpoint);
+            if (install->moves) datapaths_[worker]->set_endpoint(install->peer, install->endpoint);
             datapaths_[worker]->install(install->peer, install->sessions[worker], network_.now());
         }
         const Session& last = install->sessions.back();
         if (last.initiator) datapaths_.back()->use(install->peer, last.id, network_.now());
+    } else if (const auto* remember = std::get_if<Handshaker::Remember>(&action)) {
+        remembered_[remember->key] = remember->newest;
     } else if (const auto* retire = std::get_if<Handshaker::Retire>(&action)) {
         for (const auto& datapath : datapaths_) datapath->retire(retire->peer);
     }

@@ -67,7 +67,8 @@ class Node {
     // worker, whose datapath() and topology() it gets.
     void configure(std::function<void(Node&)> configure);
 
-    // Loses all state but the identity and the configuration, as a daemon does that was killed.
+    // Loses all state but the identity, the configuration and the timestamps, as a daemon does that was
+    // killed.
     void restart();
 
     PeerId add_peer(const Node& other, PeerSetup setup);
@@ -113,6 +114,7 @@ class Node {
     friend class Network;
 
     void boot();
+    void renew_cookies();
     void tick();
     void handshake_tick();
     void run_configuration();
@@ -133,6 +135,7 @@ class Node {
     std::vector<std::unique_ptr<Datapath>> datapaths_;  // by worker
     unsigned configured_ = 0;                           // the worker that is
     std::unique_ptr<Handshaker> handshaker_;
+    std::map<PublicKey, Timestamp> remembered_;  // as on disk: over restarts
     std::uint16_t next_peer_ = 0;
     std::uint64_t generation_ = 0;  // of the last boot; events of earlier ones are stale
     std::optional<Instant> armed_;  // the handshake deadline that is in the queue

@@ -22,6 +22,7 @@ weftd() {
         echo "[node]"
         echo "name = \"$2\""
         echo "control = \"$WORK/$2.sock\""
+        echo "state_dir = \"$WORK\""
         if [ -e "$WORK/$2.key" ]; then
             echo "private_key_file = \"$WORK/$2.key\""
         fi
