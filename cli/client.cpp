@@ -23,7 +23,12 @@ using nlohmann::json;
 
 namespace {
 
-constexpr auto patience = std::to_array<timeval>({{.tv_sec = 10, .tv_usec = 0}});
+constexpr timeval patience{.tv_sec = 10, .tv_usec = 0};
+constexpr timeval for_ever{};
+
+void be_patient(int descriptor, int option, timeval how) {
+    setsockopt(descriptor, SOL_SOCKET, option, &how, sizeof(how));
+}
 
 std::string_view cure(int error) {
     switch (error) {
@@ -73,8 +78,8 @@ Client::Client(std::string path) : path_(std::move(path)) {
     std::ranges::copy(path_, address.sun_path);
     descriptor_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor_ < 0) throw std::runtime_error("cannot make a socket: " + message_of(errno));
-    setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, patience.data(), sizeof(timeval));
-    setsockopt(descriptor_, SOL_SOCKET, SO_SNDTIMEO, patience.data(), sizeof(timeval));
+    be_patient(descriptor_, SO_RCVTIMEO, patience);
+    be_patient(descriptor_, SO_SNDTIMEO, patience);
     if (connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
         const auto error = errno;
         close(descriptor_);
@@ -105,6 +110,16 @@ json Client::call(std::string_view method, const json& params) {
     return reply["result"];
 }
 
+json Client::next_notification() {
+    be_patient(descriptor_, SO_RCVTIMEO, for_ever);
+    const auto line = receive_line();
+    be_patient(descriptor_, SO_RCVTIMEO, patience);
+    const auto notification = json::parse(line, nullptr, false);
+    if (!notification.is_object() || !notification.value("params", json{}).is_object())
+        throw std::runtime_error(fmt::format("what answers at {} is no weft daemon", path_));
+    return notification["params"];
+}
+
 void Client::send(std::string_view bytes) const {
     while (!bytes.empty()) {
         const auto sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -133,7 +148,7 @@ std::string Client::receive_line() {
             throw std::runtime_error(fmt::format("the daemon at {} closed the connection", path_));
         } else if (errno == EAGAIN) {
             throw std::runtime_error(
-                fmt::format("the daemon at {} gave no answer within {} s", path_, patience[0].tv_sec));
+                fmt::format("the daemon at {} gave no answer within {} s", path_, patience.tv_sec));
         } else if (errno != EINTR) {
             throw std::runtime_error(
                 fmt::format("cannot hear the daemon at {}: {}", path_, message_of(errno)));

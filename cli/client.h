@@ -1,4 +1,5 @@
-// The other end of the control socket: one call at a time, waiting for its answer. What goes wrong is a
+// The other end of the control socket: one call at a time, waiting for its answer, and what the daemon tells
+// unasked after a call that subscribes to it. What goes wrong is a
 // std::runtime_error in words for the person at the terminal, with the cure where there is one.
 #pragma once
 
@@ -25,6 +26,9 @@ class Client {
 
     // The method's result. Waits for ten seconds at most for each part of the answer.
     nlohmann::json call(std::string_view method, const nlohmann::json& params);
+
+    // The `params` of the next notification, which may be long in coming. The end of the daemon is an error.
+    nlohmann::json next_notification();
 
   private:
     void send(std::string_view bytes) const;

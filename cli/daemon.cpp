@@ -112,7 +112,7 @@ void Daemon::start(const config::Config& config) {
     if (node.private_key) names_.node.public_key = node.public_key;
     serve(node.control);
     workers_ = std::make_unique<Workers>(count, pool_packets, [this] { events_waiting_.send(); });
-    keying_ = std::make_unique<Keying>(loop_, *workers_, node);
+    keying_ = std::make_unique<Keying>(loop_, *workers_, node, monitor_);
     if (node.keylog) {
         names_.node.warnings.push_back(
             fmt::format("keylog is on: whoever reads {} can read all traffic", *node.keylog));
@@ -351,6 +351,7 @@ void Daemon::handle(unsigned worker, WorkerEvent event) {
         workers_->relay(worker, *moved);
     }
     if (const auto* confirmed = std::get_if<SessionConfirmed>(&event)) workers_->relay(worker, *confirmed);
+    if (const auto* changed = std::get_if<PathMtuChanged>(&event)) keying_->path_changed(*changed);
     if (const auto* station = std::get_if<StationLearned>(&event)) workers_->relay(worker, *station);
     if (const auto* neighbor = std::get_if<NeighborLearned>(&event)) workers_->relay(worker, *neighbor);
     if (const auto* answered = std::get_if<ProbeAnswered>(&event)) workers_->relay(worker, *answered);
@@ -365,9 +366,8 @@ void Daemon::lost(PortId port) {
     auto warning = fmt::format("port {} has lost its device", found->second.name);
     auto& warnings = names_.node.warnings;
     if (std::ranges::find(warnings, warning) != warnings.end()) return;
-    spdlog::error("port {}: its device was deleted by somebody else: restart weftd to have it again",
-                  found->second.name);
     warnings.push_back(std::move(warning));
+    monitor_.publish(event::PortLost{found->second.name});
 }
 
 void Daemon::serve(const std::string& path) {
@@ -380,6 +380,10 @@ void Daemon::serve(const std::string& path) {
     answer("drops", &report_drops);
     control_->add_method("rekey", [this](const nlohmann::json& params, const Reply& reply) {
         reply.result(rekey(*keying_, names_, params));
+    });
+    control_->add_method("monitor", [this](const nlohmann::json&, const Reply& reply) {
+        reply.result(nlohmann::json::object());
+        monitor_.subscribe(reply.client(), {.node = names_.node.name});
     });
 }
 
@@ -412,6 +416,7 @@ Names Daemon::current_names() const {
     Names names = names_;
     names.node.uptime = loop_.now() - started_;
     for (auto& [id, peer] : names.peers) {
+        peer.silent = keying_->silent(id);
         const auto status = keying_->status(id);
         if (!status) continue;
         if (status->last_handshake) peer.last_handshake = loop_.now() - *status->last_handshake;

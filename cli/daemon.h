@@ -17,6 +17,7 @@
 #include "cli/kernel_routes.h"
 #include "cli/keying.h"
 #include "cli/loop.h"
+#include "cli/monitor.h"
 #include "cli/report.h"
 #include "cli/workers.h"
 #include "config/config.h"
@@ -80,6 +81,7 @@ class Daemon {
 
     Wakeup events_waiting_;
     std::unique_ptr<Workers> workers_;
+    Monitor monitor_;
     std::unique_ptr<Keying> keying_;
     std::unique_ptr<ControlServer> control_;
     KernelRoutes kernel_routes_;

@@ -27,13 +27,15 @@ Handshaker::WallTime wall() {
 
 }  // namespace
 
-Keying::Keying(Loop& loop, Workers& workers, const config::Node& node)
+Keying::Keying(Loop& loop, Workers& workers, const config::Node& node, Monitor& monitor)
     : loop_(loop),
       workers_(workers),
+      watch_([&monitor](const NodeEvent& what) { monitor.publish(what); }),
       resolver_(loop),
       timer_(loop,
              [this] {
-                 handshaker_->tick(loop_.now(), wall());
+                 watch_.tick(loop_.now());
+                 if (handshaker_) handshaker_->tick(loop_.now(), wall());
                  carry_out();
              }),
       save_timer_(loop,
@@ -72,6 +74,7 @@ void Keying::add(PeerId id, const config::Peer& peer) {
     known.name = peer.name;
     known.encrypted = peer.encryption == config::Peer::Encryption::esp;
     known.port = peer.endpoint_port;
+    watch_.add(id, peer.name);
     if (peer.manual) {
         add_manual(id, known, *peer.manual);
     } else if (known.encrypted) {
@@ -104,6 +107,7 @@ void Keying::add_manual(PeerId id, Known& known, const config::ManualSa& manual)
 void Keying::remove(PeerId id) {
     resolver_.forget(id.value());
     if (handshaker_) handshaker_->remove_peer(id);
+    watch_.remove(id);
     peers_.erase(id);
 }
 
@@ -147,6 +151,7 @@ void Keying::report(unsigned worker, const PeerReport& report) {
     if (!handshaker_) return;
     PeerActivity activity = report.activity;
     activity.worker = worker;
+    watch_.reported(report.peer, activity, loop_.now());
     handshaker_->report(report.peer, activity, loop_.now(), wall());
     carry_out();
 }
@@ -195,9 +200,15 @@ void Keying::finish() noexcept {
 void Keying::moved(const PeerMoved& moved) {
     const auto found = peers_.find(moved.peer);
     if (found == peers_.end()) return;
-    spdlog::info("peer {}: now at {}", found->second.name, moved.endpoint.to_string());
+    watch_.moved(moved.peer, moved.endpoint, loop_.now());
     found->second.ipv6 = moved.endpoint.address.is_v6();
     if (handshaker_ && !found->second.sequence) handshaker_->set_endpoint(moved.peer, moved.endpoint);
+    arm();
+}
+
+void Keying::path_changed(const PathMtuChanged& changed) {
+    watch_.path_measured(changed.peer, changed.mtu, loop_.now());
+    arm();
 }
 
 std::optional<Handshaker::Status> Keying::status(PeerId id) const {
@@ -220,7 +231,7 @@ bool Keying::rekey(PeerId id) {
 }
 
 void Keying::carry_out() {
-    if (!handshaker_) return;
+    if (!handshaker_) return arm();
     auto actions = handshaker_->take_actions();
     Handshaker::Send* held = nullptr;
     for (Handshaker::Action& action : actions) {
@@ -234,7 +245,7 @@ void Keying::carry_out() {
         } else if (const auto* remember = std::get_if<Handshaker::Remember>(&action)) {
             this->remember(*remember);
         } else if (const auto* retired = std::get_if<Handshaker::Retire>(&action)) {
-            spdlog::info("peer {}: session over", peers_.at(retired->peer).name);
+            watch_.ended(retired->peer);
             workers_.post_all([id = retired->peer](Worker& worker) { worker.datapath().retire(id); });
         }
     }
@@ -269,8 +280,7 @@ void Keying::install(Handshaker::Install& install, Handshaker::Send* response) {
         log_keys(session.outbound, known.ipv6);
         for (const SaKeys& inbound : session.inbound) log_keys(inbound, known.ipv6);
     }
-    spdlog::info("peer {}: new keys ({}), at {}", known.name,
-                 to_string(install.sessions.front().outbound.cipher), install.endpoint.to_string());
+    watch_.agreed(install.peer, install.sessions.front().outbound.cipher, install.endpoint, loop_.now());
 
     struct Rest {
         std::atomic<unsigned> workers;
@@ -296,7 +306,8 @@ void Keying::log_keys(const SaKeys& keys, bool ipv6) {
 }
 
 void Keying::arm() {
-    const auto deadline = handshaker_->next_deadline();
+    auto deadline = handshaker_ ? handshaker_->next_deadline() : std::nullopt;
+    if (const auto held = watch_.next_deadline(); held && (!deadline || *held < *deadline)) deadline = held;
     if (!deadline) return timer_.stop();
     timer_.start(std::max(*deadline - loop_.now(), Duration::zero()));
 }

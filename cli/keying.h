@@ -1,6 +1,6 @@
 // The control side of the peers: where they are and what keys they have. Joins the Handshaker (which knows no
 // socket, no file and no clock), the resolver, the timestamps on disk, the counter files of manual security
-// associations and the key log to the workers.
+// associations and the key log to the workers, and has what becomes of the peers watched (peer_watch.h).
 //
 // Owner: the control thread.
 #pragma once
@@ -13,6 +13,8 @@
 
 #include "cli/keylog.h"
 #include "cli/loop.h"
+#include "cli/monitor.h"
+#include "cli/peer_watch.h"
 #include "cli/resolver.h"
 #include "cli/sequence_store.h"
 #include "cli/timestamp_store.h"
@@ -25,7 +27,7 @@ namespace weft {
 
 class Keying {
   public:
-    Keying(Loop& loop, Workers& workers, const config::Node& node);
+    Keying(Loop& loop, Workers& workers, const config::Node& node, Monitor& monitor);
 
     // The peer exists in the datapath; `id` and its configuration stay until remove(). Throws if a counter
     // file is unusable.
@@ -37,6 +39,7 @@ class Keying {
     void report(unsigned worker, const PeerReport& report);
     void finish() noexcept;  // the workers have stopped: what is kept over a restart is written
     void moved(const PeerMoved& moved);
+    void path_changed(const PathMtuChanged& changed);
 
     [[nodiscard]] std::optional<Handshaker::Status> status(PeerId id) const;
 
@@ -45,6 +48,8 @@ class Keying {
 
     // Has a handshake under way now; false if nobody knows where the peer is, or its keys are not agreed on.
     bool rekey(PeerId id);
+
+    [[nodiscard]] bool silent(PeerId id) const { return watch_.silent(id); }
 
     [[nodiscard]] bool keylog() const noexcept { return keylog_.has_value(); }
 
@@ -81,6 +86,7 @@ class Keying {
     std::optional<TimestampStore> timestamps_;
     bool remember_failed_ = false;
     std::unique_ptr<Handshaker> handshaker_;
+    PeerWatch watch_;
     Resolver resolver_;
     Timer timer_;
     Timer save_timer_;  // runs if there are manual SAs

@@ -1,10 +1,13 @@
 #include "cli/render.h"
 
 #include <array>
+#include <cmath>
+#include <ctime>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -205,6 +208,15 @@ std::string render(std::string_view method, const json& result, bool color) {
         if (renderer.method == method) return renderer.render(result, color);
     }
     throw std::invalid_argument(fmt::format("no table for '{}'", method));
+}
+
+std::string render_event(const json& event) {
+    const auto milliseconds = std::llround(event.at("time_s").get<double>() * 1000);
+    const auto second = static_cast<std::time_t>(milliseconds / 1000);
+    std::tm local{};
+    ::localtime_r(&second, &local);
+    return fmt::format("{:%Y-%m-%d %H:%M:%S}.{:03}  {}", local, milliseconds % 1000,
+                       text(event, "description"));
 }
 
 }  // namespace weft

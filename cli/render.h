@@ -13,4 +13,7 @@ namespace weft {
 // `result` lacks what report.h promises. Ends with a newline.
 std::string render(std::string_view method, const nlohmann::json& result, bool color);
 
+// An event of the method `monitor` (monitor.h): the local time and its description, without a newline.
+std::string render_event(const nlohmann::json& event);
+
 }  // namespace weft

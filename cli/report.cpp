@@ -117,14 +117,19 @@ json per_worker(const std::vector<TrafficCounters>& workers) {
     return list;
 }
 
-bool is_up(const PeerSnapshot& peer, const PeerInfo* info) {
+// Packets can be sent to it, heard or not.
+bool has_session(const PeerSnapshot& peer, const PeerInfo* info) {
     if (info != nullptr && info->protection == PeerInfo::Protection::none) return peer.last_heard.has_value();
     return peer.session_age.has_value() || peer.cipher.has_value();
 }
 
 std::string_view state_of(const PeerSnapshot& peer, const PeerInfo* info) {
-    if (is_up(peer, info)) return "up";
+    if (has_session(peer, info)) return info != nullptr && info->silent ? "silent" : "up";
     return info != nullptr && info->handshaking ? "handshaking" : "down";
+}
+
+bool is_up(const PeerSnapshot& peer, const PeerInfo* info) {
+    return state_of(peer, info) == "up";
 }
 
 const PortSnapshot* port_of(const Snapshot& snapshot, PortId id) {

@@ -58,6 +58,7 @@ struct PeerInfo {
     // What the handshaker knows, at the moment of the report.
     std::optional<Duration> last_handshake;  // absent: none so far
     bool handshaking = false;
+    bool silent = false;  // what was sent to it is not answered
     std::uint64_t handshakes = 0;
 };
 

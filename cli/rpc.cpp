@@ -42,14 +42,14 @@ std::string_view invalidity(const json& request) {
 }  // namespace
 
 // What outlives a session as long as replies are owed: whereto they go, if anywhere.
-struct RpcSession::Output {
+struct RpcOutput {
     std::function<void(std::string)> send;
     std::size_t under_way = 0;  // requests and notifications
     std::size_t owed = 0;       // replies
 };
 
 struct Reply::Call {
-    std::weak_ptr<RpcSession::Output> output;
+    std::weak_ptr<RpcOutput> output;
     json id;
     bool notification = false;
     bool done = false;
@@ -82,8 +82,23 @@ void Reply::error(RpcCode code, std::string_view message) const {
     call_->complete(error_message(call_->id, code, message));
 }
 
+RpcClient Reply::client() const {
+    return RpcClient{call_->output};
+}
+
+bool RpcClient::notify(std::string_view method, const json& params) const {
+    const auto live = output_.lock();
+    if (!live) return false;
+    live->send(to_line({{"jsonrpc", "2.0"}, {"method", method}, {"params", params}}));
+    return true;
+}
+
+bool RpcClient::gone() const noexcept {
+    return output_.expired();
+}
+
 RpcSession::RpcSession(const RpcMethods& methods, std::function<void(std::string)> send)
-    : methods_(methods), output_(std::make_shared<Output>()) {
+    : methods_(methods), output_(std::make_shared<RpcOutput>()) {
     output_->send = std::move(send);
 }
 

@@ -1,6 +1,6 @@
-// JSON-RPC 2.0 (https://www.jsonrpc.org/specification) without a transport: bytes in, replies out. One
-// message a line, in both directions. Any chunking of the input will do; requests may be pipelined, and their
-// replies come in the order in which they are completed.
+// JSON-RPC 2.0 (https://www.jsonrpc.org/specification) without a transport: bytes in, replies and
+// notifications out. One message a line, in both directions. Any chunking of the input will do; requests may
+// be pipelined, and their replies come in the order in which they are completed.
 //
 // Not offered: batches (-32600).
 //
@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -30,10 +31,31 @@ enum class RpcCode : int {
     busy = -32000,
 };
 
+struct RpcOutput;
+
 // For handlers to throw: the caller's mistake, told with the code that fits.
 class InvalidParams : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
+};
+
+// A client that more is sent to than answers, as long as it is there. A handle: copies are the same client.
+class RpcClient {
+  public:
+    // One notification (JSON-RPC 2.0, section 4.1). False: the client is gone.
+    [[nodiscard]] bool notify(std::string_view method, const nlohmann::json& params) const;
+    [[nodiscard]] bool gone() const noexcept;
+
+    friend bool operator==(const RpcClient& a, const RpcClient& b) noexcept {
+        return !a.output_.owner_before(b.output_) && !b.output_.owner_before(a.output_);
+    }
+
+  private:
+    friend class Reply;
+
+    explicit RpcClient(std::weak_ptr<RpcOutput> output) noexcept : output_(std::move(output)) {}
+
+    std::weak_ptr<RpcOutput> output_;
 };
 
 // The answer owed to one request. It may be kept and given later, on the same thread, also after the client
@@ -42,6 +64,9 @@ class Reply {
   public:
     void result(const nlohmann::json& value) const;
     void error(RpcCode code, std::string_view message) const;
+
+    // Who asked.
+    [[nodiscard]] RpcClient client() const;
 
   private:
     friend class RpcSession;
@@ -74,14 +99,11 @@ class RpcSession {
     [[nodiscard]] std::size_t outstanding() const noexcept;
 
   private:
-    friend class Reply;
-    struct Output;
-
     void handle_line(std::string_view line);
     void handle_request(const nlohmann::json& request);
 
     const RpcMethods& methods_;
-    std::shared_ptr<Output> output_;
+    std::shared_ptr<RpcOutput> output_;
     std::string line_;       // the beginning of a line
     bool skipping_ = false;  // to the end of a line that was too long
 };

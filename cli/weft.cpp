@@ -68,6 +68,7 @@ constexpr auto footer =
     "  weft status                            of the node whose socket is the only one in /run/weft\n"
     "  weft --control /run/weft/b.sock peers\n"
     "  weft --json ports | jq '.ports[] | {port, rx_bytes}'\n"
+    "  weft monitor                           until Ctrl-C\n"
     "  weft rekey site-b\n"
     "  weft check /etc/weft/site-a.toml\n"
     "  (umask 077; weft genkey > site-a.key); weft pubkey < site-a.key\n"
@@ -77,6 +78,17 @@ constexpr auto footer =
     "key's name, as in rx_bytes and age_s.\n"
     "\n"
     "Exit status: 0 it worked, 1 it failed, 2 wrong usage or configuration.\n";
+
+constexpr auto monitor_footer =
+    "Prints a line for each event, with the local time, until it is interrupted: a peer is up, down, silent "
+    "or "
+    "heard\n"
+    "again, has new keys, has moved to another endpoint, or is found by its name at other addresses; a "
+    "handshake "
+    "has\n"
+    "failed; a port has lost its device. With --json each event is an object on a line of its own: time_s "
+    "(since 1970,\n"
+    "UTC), event, peer, description, and what belongs to the event. Exits with 1 when the daemon ends.\n";
 
 constexpr auto rekey_footer =
     "Starts a handshake with the peer at once, or with every peer that has a session, as it would happen by\n"
@@ -109,12 +121,27 @@ int finish_output() {
     return failed;
 }
 
+std::string control_path(const std::string& control) {
+    return control.empty() ? default_control_path(std::getenv("WEFT_CONTROL")) : control;
+}
+
 int ask(const std::string& control, const std::string& method, bool as_json,
         const nlohmann::json& params = {}) {
-    Client client{control.empty() ? default_control_path(std::getenv("WEFT_CONTROL")) : control};
+    Client client{control_path(control)};
     const auto result = client.call(method, params);
     fmt::print("{}", as_json ? result.dump(2) + '\n' : render(method, result, color_wanted()));
     return finish_output();
+}
+
+// Until it is interrupted, or the daemon ends.
+int monitor(const std::string& control, bool as_json) {
+    Client client{control_path(control)};
+    client.call("monitor", {});
+    while (true) {
+        const auto event = client.next_notification();
+        fmt::print("{}\n", as_json ? event.dump() : render_event(event));
+        if (finish_output() != 0) return failed;
+    }
 }
 
 int check(const std::string& file, bool as_json) {
@@ -162,6 +189,8 @@ struct CommandLine {
             add(query.name, query.summary, query.details,
                 [this, name = query.name] { return ask(control, name, as_json); });
         }
+        add("monitor", "what happens, as it happens", monitor_footer,
+            [this] { return monitor(control, as_json); });
         add("rekey", "agree on new keys now, with one peer or all", rekey_footer, [this] {
             return ask(control, "rekey", as_json,
                        peer.empty() ? nlohmann::json{} : nlohmann::json{{"peer", peer}});

@@ -1,6 +1,7 @@
 #include "cli/control.h"
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -175,4 +176,39 @@ TEST_CASE("the only socket of the folder is the default, and the environment goe
     CHECK(failure_of([&] { default_control_path(nullptr, folder.path()); }) ==
           "several daemons run here: choose one by --control or WEFT_CONTROL: " + (folder / "a.sock") + " " +
               (folder / "b.sock"));
+}
+
+TEST_CASE("a client that subscribes is told what happens, until the daemon ends") {
+    auto served = std::make_unique<Served>();
+    const auto path = served->path;
+    std::optional<RpcClient> subscriber;
+    std::optional<Timer> tell;
+    int count = 0;
+    tell.emplace(served->loop, [&] {
+        if (count == 3) return served->loop.stop();
+        CHECK(subscriber->notify("event", {{"n", ++count}}));
+    });
+    served->server.add_method("watch", [&](const json&, const Reply& reply) {
+        reply.result("yes");
+        subscriber = reply.client();
+        tell->start(1ms, 1ms);
+    });
+    std::vector<json> told;
+    std::string failure;
+    {
+        const std::jthread thread{[&] {
+            Client client{path};
+            client.call("watch", {});
+            failure = failure_of([&] {
+                while (true) told.push_back(client.next_notification());
+            });
+        }};
+        served->loop.run();
+        tell.reset();
+        served.reset();
+    }
+    CHECK(told == std::vector<json>{{{"n", 1}}, {{"n", 2}}, {{"n", 3}}});
+    CHECK(failure == "the daemon at " + path + " closed the connection");
+    REQUIRE(subscriber);
+    CHECK(subscriber->gone());
 }

@@ -1,6 +1,8 @@
 #include "cli/render.h"
 
 #include <cstdint>
+#include <cstdlib>
+#include <ctime>
 #include <string>
 #include <string_view>
 
@@ -197,4 +199,12 @@ TEST_CASE("renewed keys are told by peer, and that there were none to renew") {
           "site-b: handshake started\nsite-c: handshake started\n");
     CHECK(render("rekey", json{{"rekeyed", json::array()}}, false) ==
           "no peer has a session: nothing to renew\n");
+}
+
+TEST_CASE("an event is a line with the local time") {
+    ::setenv("TZ", "UTC-2", 1);  // two hours east of it
+    ::tzset();
+    const auto event = json::parse(R"({"time_s": 1764072000.007, "event": "peer_heard", "peer": "b",
+                                       "description": "peer b: heard again"})");
+    CHECK(render_event(event) == "2025-11-25 14:00:00.007  peer b: heard again");
 }

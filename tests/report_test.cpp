@@ -211,7 +211,7 @@ TEST_CASE("a peer is reported with its session and the traffic of its tunnel") {
     CHECK(peers[1].at("endpoint").is_null());
 }
 
-TEST_CASE("a peer is up with a session, or if it is plain once it was heard") {
+TEST_CASE("a peer is up with a session until it is silent, or if it is plain once it was heard") {
     auto names = example_names();
     auto snapshot = example_snapshot();
     const auto state = [&](std::size_t i) {
@@ -222,6 +222,9 @@ TEST_CASE("a peer is up with a session, or if it is plain once it was heard") {
     snapshot.peers[1].last_heard = 2s;
     CHECK(state(1) == "up");
     CHECK(up() == 2);
+    names.peers[PeerId{0}].silent = true;
+    CHECK(state(0) == "silent");
+    CHECK(up() == 1);
     snapshot.peers[0].session_age.reset();
     snapshot.peers[0].cipher.reset();
     CHECK(state(0) == "down");
