@@ -112,7 +112,7 @@ void Daemon::start(const config::Config& config) {
     if (node.private_key) names_.node.public_key = node.public_key;
     serve(node.control);
     workers_ = std::make_unique<Workers>(count, pool_packets, [this] { events_waiting_.send(); });
-    keying_ = std::make_unique<Keying>(loop_, *workers_, node, monitor_);
+    keying_ = std::make_unique<Keying>(loop_, *workers_, config, monitor_);
     if (node.keylog) {
         names_.node.warnings.push_back(
             fmt::format("keylog is on: whoever reads {} can read all traffic", *node.keylog));

@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "crypto/secret_memory.h"
+#include "overlay/handshake_message.h"
 
 namespace weft {
 
@@ -21,20 +22,26 @@ constexpr unsigned control_worker = 0;
 
 constexpr Duration save_interval = std::chrono::seconds{1};
 
+// How long a peer with keys set by hand is where it was heard.
+constexpr Duration heard_for = std::chrono::minutes{1};
+
 Handshaker::WallTime wall() {
     return std::chrono::system_clock::now();
 }
 
 }  // namespace
 
-Keying::Keying(Loop& loop, Workers& workers, const config::Node& node, Monitor& monitor)
+Keying::Keying(Loop& loop, Workers& workers, const config::Config& config, Monitor& monitor)
     : loop_(loop),
       workers_(workers),
       watch_([&monitor](const NodeEvent& what) { monitor.publish(what); }),
+      monitor_(monitor),
+      locator_(config.underlay.esp.address, random_),
       resolver_(loop),
       timer_(loop,
              [this] {
                  watch_.tick(loop_.now());
+                 resolve();
                  if (handshaker_) handshaker_->tick(loop_.now(), wall());
                  carry_out();
              }),
@@ -43,6 +50,7 @@ Keying::Keying(Loop& loop, Workers& workers, const config::Node& node, Monitor& 
                       for (auto& [id, known] : peers_) save_received(known);
                   }),
       cookie_timer_(loop, [this] { renew_cookies(); }) {
+    const config::Node& node = config.node;
     if (node.private_key) {
         timestamps_.emplace(node.state_dir, node.name);
         handshaker_ = std::make_unique<Handshaker>(
@@ -73,7 +81,6 @@ void Keying::add(PeerId id, const config::Peer& peer) {
     Known& known = peers_[id];
     known.name = peer.name;
     known.encrypted = peer.encryption == config::Peer::Encryption::esp;
-    known.port = peer.endpoint_port;
     watch_.add(id, peer.name);
     if (peer.manual) {
         add_manual(id, known, *peer.manual);
@@ -84,7 +91,11 @@ void Keying::add(PeerId id, const config::Peer& peer) {
                  .endpoint = std::nullopt,
                  .newest_timestamp = timestamps_->newest(peer.public_key)});
     }
-    if (peer.endpoint_host) resolve(id, *peer.endpoint_host);
+    if (!peer.endpoint_host) return;
+    locator_.add(id, *peer.endpoint_host, peer.endpoint_port, loop_.now());
+    located(id);
+    resolve();
+    arm();
 }
 
 void Keying::add_manual(PeerId id, Known& known, const config::ManualSa& manual) {
@@ -106,27 +117,47 @@ void Keying::add_manual(PeerId id, Known& known, const config::ManualSa& manual)
 
 void Keying::remove(PeerId id) {
     resolver_.forget(id.value());
+    locator_.remove(id);
     if (handshaker_) handshaker_->remove_peer(id);
     watch_.remove(id);
     peers_.erase(id);
 }
 
-void Keying::resolve(PeerId id, const std::string& host) {
-    const std::uint16_t port = peers_.at(id).port;
-    if (const auto address = IpAddress::parse(host)) return located(id, {*address, port});
-    resolver_.lookup(
-        id.value(), host, [this, id, port](const IpAddress& address) { located(id, {address, port}); },
-        [this, id, host](const std::string& why) {
-            spdlog::warn("peer {}: cannot resolve {} ({}); trying again", peers_.at(id).name, host, why);
-        });
+void Keying::resolve() {
+    for (Locator::Question& question : locator_.due(loop_.now())) {
+        resolver_.lookup(question.peer.value(), question.host,
+                         [this, id = question.peer, host = question.host](const Resolved& answer) {
+                             resolved(id, host, answer);
+                         });
+    }
 }
 
-// Greeting a peer at once makes the first packet fast, and tells it that an old session of ours is dead.
-void Keying::located(PeerId id, const Endpoint& endpoint) {
-    peers_.at(id).ipv6 = endpoint.address.is_v6();
-    workers_.post_all([id, endpoint](Worker& worker) { worker.datapath().set_endpoint(id, endpoint); });
-    if (!peers_.at(id).encrypted || peers_.at(id).sequence) return;
-    handshaker_->set_endpoint(id, endpoint);
+void Keying::resolved(PeerId id, const std::string& host, const Resolved& answer) {
+    const std::string& name = peers_.at(id).name;
+    if (answer.addresses.empty()) {
+        spdlog::warn("peer {}: cannot resolve {} ({}); trying again", name, host, answer.error);
+        locator_.failed(id, loop_.now());
+    } else if (locator_.answered(id, answer.addresses, loop_.now())) {
+        monitor_.publish(event::EndpointResolved{name, host, locator_.addresses(id)});
+        located(id);
+    }
+    arm();
+}
+
+// What the configuration says of a peer's place is for the time in which the peer itself says nothing: one
+// that is heard is where it is heard. Greeting a peer at once makes the first packet fast, and tells it that
+// an old session of ours is dead.
+void Keying::located(PeerId id) {
+    const auto endpoints = locator_.endpoints(id);
+    Known& known = peers_.at(id);
+    const bool agreed = known.encrypted && !known.sequence;
+    const bool is_heard = agreed ? watch_.up(id) : watch_.heard_since(id, loop_.now() - heard_for);
+    if (endpoints.empty() || is_heard) return;
+    const Endpoint& best = endpoints.front();
+    known.ipv6 = best.address.is_v6();
+    workers_.post_all([id, best](Worker& worker) { worker.datapath().set_endpoint(id, best); });
+    if (!agreed) return;
+    handshaker_->set_endpoint(id, best);
     handshaker_->initiate(id, loop_.now(), wall());
     carry_out();
 }
@@ -144,14 +175,15 @@ void Keying::receive(const ControlReceived& control) {
 void Keying::report(unsigned worker, const PeerReport& report) {
     const auto found = peers_.find(report.peer);
     if (found == peers_.end()) return;
-    if (found->second.sequence) {
-        found->second.highest_received = report.activity.highest_received;
-        return reserve(report.peer, found->second, report.activity.packets_sent);
-    }
-    if (!handshaker_) return;
     PeerActivity activity = report.activity;
     activity.worker = worker;
     watch_.reported(report.peer, activity, loop_.now());
+    if (found->second.sequence) {
+        found->second.highest_received = activity.highest_received;
+        return reserve(report.peer, found->second, activity.packets_sent);
+    }
+    if (!handshaker_) return;
+    if (watch_.silent(report.peer)) locator_.lost(report.peer, loop_.now());
     handshaker_->report(report.peer, activity, loop_.now(), wall());
     carry_out();
 }
@@ -265,8 +297,20 @@ void Keying::remember(const Handshaker::Remember& remember) {
     }
 }
 
+// A peer that does not answer may be at any of the places that are known of it, over IPv4 or IPv6: it is
+// called at all of them. Where it answers from is where it is, so that the rest need no telling apart.
 void Keying::send(Handshaker::Send& send) {
-    workers_.post(control_worker, [to = send.to, datagram = std::move(send.datagram)](Worker& worker) {
+    const auto frame = ControlFrame::parse(send.datagram);
+    if (frame && frame->type == ControlType::initiation && lost(send.peer)) {
+        locator_.lost(send.peer, loop_.now());
+        for (const Endpoint& other : locator_.endpoints(send.peer))
+            if (other != send.to) this->send(other, send.datagram);
+    }
+    this->send(send.to, std::move(send.datagram));
+}
+
+void Keying::send(const Endpoint& to, std::vector<std::uint8_t> datagram) {
+    workers_.post(control_worker, [to, datagram = std::move(datagram)](Worker& worker) {
         worker.datapath().send_control(to, datagram);
     });
 }
@@ -307,7 +351,8 @@ void Keying::log_keys(const SaKeys& keys, bool ipv6) {
 
 void Keying::arm() {
     auto deadline = handshaker_ ? handshaker_->next_deadline() : std::nullopt;
-    if (const auto held = watch_.next_deadline(); held && (!deadline || *held < *deadline)) deadline = held;
+    for (const auto& other : {watch_.next_deadline(), locator_.next_deadline()})
+        if (other && (!deadline || *other < *deadline)) deadline = other;
     if (!deadline) return timer_.stop();
     timer_.start(std::max(*deadline - loop_.now(), Duration::zero()));
 }

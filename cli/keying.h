@@ -12,6 +12,7 @@
 #include <string>
 
 #include "cli/keylog.h"
+#include "cli/locator.h"
 #include "cli/loop.h"
 #include "cli/monitor.h"
 #include "cli/peer_watch.h"
@@ -27,7 +28,8 @@ namespace weft {
 
 class Keying {
   public:
-    Keying(Loop& loop, Workers& workers, const config::Node& node, Monitor& monitor);
+    // Of `config` the node and the underlay.
+    Keying(Loop& loop, Workers& workers, const config::Config& config, Monitor& monitor);
 
     // The peer exists in the datapath; `id` and its configuration stay until remove(). Throws if a counter
     // file is unusable.
@@ -57,7 +59,6 @@ class Keying {
     struct Known {
         std::string name;
         bool encrypted = true;
-        std::uint16_t port = 0;
         std::unique_ptr<SequenceStore> sequence;  // of a manual SA, as what follows
         std::unique_ptr<ReceivedStore> received;
         std::uint64_t highest_received = 0;
@@ -68,13 +69,18 @@ class Keying {
 
     void renew_cookies();
     void remember(const Handshaker::Remember& remember);
-    void resolve(PeerId id, const std::string& host);
-    void located(PeerId id, const Endpoint& endpoint);
+    void resolve();
+    void resolved(PeerId id, const std::string& host, const Resolved& resolved);
+    void located(PeerId id);
+
+    [[nodiscard]] bool lost(PeerId id) const { return !watch_.up(id) || watch_.silent(id); }
+
     void add_manual(PeerId id, Known& known, const config::ManualSa& manual);
     void reserve(PeerId id, Known& known, std::uint64_t used);
     static void save_received(Known& known);
     void carry_out();
     void send(Handshaker::Send& send);
+    void send(const Endpoint& to, std::vector<std::uint8_t> datagram);
     void install(Handshaker::Install& install, Handshaker::Send* response);
     void log_keys(const SaKeys& keys, bool ipv6);
     void arm();
@@ -87,6 +93,8 @@ class Keying {
     bool remember_failed_ = false;
     std::unique_ptr<Handshaker> handshaker_;
     PeerWatch watch_;
+    Monitor& monitor_;
+    Locator locator_;
     Resolver resolver_;
     Timer timer_;
     Timer save_timer_;  // runs if there are manual SAs

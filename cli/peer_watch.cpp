@@ -119,6 +119,11 @@ bool PeerWatch::up(PeerId id) const {
     return found != peers_.end() && found->second.up;
 }
 
+bool PeerWatch::heard_since(PeerId id, Instant since) const {
+    const auto found = peers_.find(id);
+    return found != peers_.end() && found->second.heard && found->second.heard->at >= since;
+}
+
 bool PeerWatch::silent(PeerId id) const {
     const auto found = peers_.find(id);
     return found != peers_.end() && found->second.silent;

@@ -51,6 +51,7 @@ class PeerWatch {
 
     [[nodiscard]] bool up(PeerId id) const;  // silent or not
     [[nodiscard]] bool silent(PeerId id) const;
+    [[nodiscard]] bool heard_since(PeerId id, Instant since) const;
 
   private:
     struct Heard {

@@ -1,8 +1,11 @@
 #include "cli/resolver.h"
 
-#include <chrono>
+#include <array>
+#include <condition_variable>
 #include <cstring>
-#include <memory>
+#include <list>
+#include <mutex>
+#include <thread>
 #include <utility>
 
 #include <netdb.h>
@@ -10,11 +13,7 @@
 
 namespace weft {
 
-using namespace std::chrono_literals;
-
 namespace {
-
-constexpr Duration retry_interval = 10s;
 
 IpAddress to_address(const sockaddr& address) {
     if (address.sa_family == AF_INET) {
@@ -29,83 +28,89 @@ IpAddress to_address(const sockaddr& address) {
 
 }  // namespace
 
-Resolver::Resolver(Loop& loop)
-    : wakeup_(loop, [this] { collect(); }),
-      retry_(loop,
-             [this] {
-                 const std::lock_guard lock(mutex_);
-                 waiting_.splice(waiting_.end(), failed_);
-                 changed_.notify_one();
-             }),
-      thread_([this] { work(); }) {}
-
-Resolver::~Resolver() {
-    {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-    }
-    changed_.notify_one();
-    thread_.join();
+Resolved look_up(const std::string& host) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_DGRAM;
+    addrinfo* found = nullptr;
+    const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+    if (error != 0) return {.addresses = {}, .error = ::gai_strerror(error)};
+    Resolved resolved;
+    for (const addrinfo* one = found; one != nullptr; one = one->ai_next)
+        resolved.addresses.push_back(to_address(*one->ai_addr));
+    return resolved;
 }
 
-void Resolver::lookup(std::uint32_t key, std::string host, std::function<void(const IpAddress&)> resolved,
-                      std::function<void(const std::string&)> failed) {
-    const std::lock_guard lock(mutex_);
-    waiting_.push_back({key, std::move(host), std::move(resolved), std::move(failed), std::nullopt, {}});
-    changed_.notify_one();
+// What the thread shares with its Resolver, and keeps when that is gone.
+struct Resolver::State {
+    struct Lookup {
+        std::uint32_t key = 0;
+        std::string host;
+        std::function<void(const Resolved&)> done;
+        Resolved resolved;
+    };
+
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::list<Lookup> waiting;
+    std::list<Lookup> done;
+    Wakeup* wakeup = nullptr;  // null: the Resolver is gone
+};
+
+Resolver::Resolver(Loop& loop, LookUp look_up)
+    : wakeup_(loop, [this] { collect(); }), state_(std::make_shared<State>()) {
+    state_->wakeup = &wakeup_;
+    std::thread([state = state_, look_up = std::move(look_up)] { work(state, look_up); }).detach();
+}
+
+Resolver::~Resolver() {
+    const std::lock_guard lock(state_->mutex);
+    state_->wakeup = nullptr;
+    // What their callbacks hold goes here, with its owner's other things, and not on the thread.
+    state_->waiting.clear();
+    state_->done.clear();
+    state_->changed.notify_one();
+}
+
+void Resolver::lookup(std::uint32_t key, std::string host, std::function<void(const Resolved&)> done) {
+    const std::lock_guard lock(state_->mutex);
+    state_->waiting.push_back({key, std::move(host), std::move(done), {}});
+    state_->changed.notify_one();
 }
 
 void Resolver::forget(std::uint32_t key) {
-    const std::lock_guard lock(mutex_);
-    for (auto* lookups : {&waiting_, &done_, &failed_}) {
-        lookups->remove_if([key](const Lookup& lookup) { return lookup.key == key; });
+    const std::lock_guard lock(state_->mutex);
+    for (auto* lookups : {&state_->waiting, &state_->done}) {
+        lookups->remove_if([key](const State::Lookup& lookup) { return lookup.key == key; });
     }
 }
 
-void Resolver::work() {
-    std::unique_lock lock(mutex_);
+void Resolver::work(const std::shared_ptr<State>& state, const LookUp& look_up) {
+    std::unique_lock lock(state->mutex);
     while (true) {
-        changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-        if (stopping_) return;
-        const std::string host = waiting_.front().host;
+        state->changed.wait(lock, [&] { return state->wakeup == nullptr || !state->waiting.empty(); });
+        if (state->wakeup == nullptr) return;
+        const std::string host = state->waiting.front().host;
         lock.unlock();
-
-        addrinfo hints{};
-        hints.ai_socktype = SOCK_DGRAM;
-        addrinfo* found = nullptr;
-        const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
-        const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
-
+        auto resolved = look_up(host);
         lock.lock();
         // It may have been forgotten meanwhile, and the next one have the same host: that one is served as
         // well.
-        if (waiting_.empty() || waiting_.front().host != host) continue;
-        Lookup& lookup = waiting_.front();
-        if (error == 0) {
-            lookup.address = to_address(*found->ai_addr);
-        } else {
-            lookup.error = ::gai_strerror(error);
-        }
-        done_.splice(done_.end(), waiting_, waiting_.begin());
-        wakeup_.send();
+        if (state->waiting.empty() || state->waiting.front().host != host) continue;
+        state->waiting.front().resolved = std::move(resolved);
+        state->done.splice(state->done.end(), state->waiting, state->waiting.begin());
+        state->wakeup->send();
     }
 }
 
 void Resolver::collect() {
-    std::unique_lock lock(mutex_);
-    while (!done_.empty()) {
-        Lookup lookup = std::move(done_.front());
-        done_.pop_front();
+    std::unique_lock lock(state_->mutex);
+    while (!state_->done.empty()) {
+        const State::Lookup lookup = std::move(state_->done.front());
+        state_->done.pop_front();
         lock.unlock();
-        if (lookup.address) {
-            lookup.resolved(*lookup.address);
-        } else {
-            lookup.failed(lookup.error);
-        }
+        lookup.done(lookup.resolved);
         lock.lock();
-        if (lookup.address) continue;
-        failed_.push_back(std::move(lookup));
-        retry_.start(retry_interval);
     }
 }
 

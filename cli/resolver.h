@@ -1,17 +1,14 @@
-// Turns the host part of a peer's endpoint into an address without holding up the control loop: lookups run
-// on a thread of their own, one after the other, and a failed one is repeated until it succeeds or is
-// forgotten.
+// Finds the addresses of a name without holding up the control loop: lookups run on a thread of their own,
+// one after the other. A name server that does not answer holds up the other lookups, and nothing else: a
+// lookup that is under way when its Resolver goes is left to end by itself.
 #pragma once
 
 #include <array>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <list>
-#include <mutex>
-#include <optional>
+#include <memory>
 #include <string>
-#include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -24,41 +21,35 @@
 
 namespace weft {
 
+struct Resolved {
+    std::vector<IpAddress> addresses;  // none: it failed
+    std::string error;                 // why
+};
+
+// As the system does it (getaddrinfo): the best address first. May take long.
+Resolved look_up(const std::string& host);
+
 class Resolver {
   public:
-    explicit Resolver(Loop& loop);
+    using LookUp = std::function<Resolved(const std::string& host)>;
+
+    explicit Resolver(Loop& loop, LookUp look_up = weft::look_up);
     ~Resolver();
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
 
-    // Calls `resolved` on the loop, once, with the first address of `host`; `failed`, after each failure,
-    // with the reason. `key` names the lookup for forget().
-    void lookup(std::uint32_t key, std::string host, std::function<void(const IpAddress&)> resolved,
-                std::function<void(const std::string&)> failed);
+    // Calls `done` on the loop, once. `key` names the lookup for forget().
+    void lookup(std::uint32_t key, std::string host, std::function<void(const Resolved&)> done);
     void forget(std::uint32_t key);
 
   private:
-    struct Lookup {
-        std::uint32_t key;
-        std::string host;
-        std::function<void(const IpAddress&)> resolved;
-        std::function<void(const std::string&)> failed;
-        std::optional<IpAddress> address;
-        std::string error;
-    };
+    struct State;
 
-    void work();
+    static void work(const std::shared_ptr<State>& state, const LookUp& look_up);
     void collect();
 
     Wakeup wakeup_;
-    Timer retry_;
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::list<Lookup> waiting_;
-    std::list<Lookup> done_;
-    std::list<Lookup> failed_;  // until retry_
-    bool stopping_ = false;
-    std::thread thread_;
+    std::shared_ptr<State> state_;
 };
 
 // getaddrinfo(3) reads /etc/hosts, /etc/resolv.conf and their kind, asks nscd by a Unix socket, name servers
