@@ -16,6 +16,7 @@ namespace weft::config {
 namespace {
 
 constexpr std::chrono::seconds max_keepalive{65535};
+constexpr std::chrono::seconds nat_keepalive{20};  // the shortest-lived mappings last for 30 s
 constexpr std::uint32_t min_replay_window = 64;
 constexpr std::uint32_t max_replay_window = 1048576;
 
@@ -136,6 +137,14 @@ void check_plain(const Section& section, const Peer& peer) {
     }
 }
 
+// Behind a NAT can only be who calls: to be called, one has to be reachable. So the caller, who knows where
+// the peer is, keeps the door open. Gateways with keys set by hand are not ours to be kept busy.
+std::chrono::seconds default_keepalive(const Section& section, const Peer& peer) {
+    const bool calls =
+        peer.endpoint_host && peer.encryption == Peer::Encryption::esp && !section.has("manual");
+    return calls ? nat_keepalive : std::chrono::seconds{0};
+}
+
 }  // namespace
 
 Peer read_peer(const Section& section) {
@@ -148,8 +157,8 @@ Peer read_peer(const Section& section) {
     read_peer_endpoint(section, peer);
     peer.bridges = section.texts("bridges");
     peer.prefixes = read_networks(section, "prefixes");
-    peer.keepalive =
-        read_duration(section, "keepalive", std::chrono::seconds{0}, max_keepalive).value_or(peer.keepalive);
+    peer.keepalive = read_duration(section, "keepalive", std::chrono::seconds{0}, max_keepalive)
+                         .value_or(default_keepalive(section, peer));
     peer.dead_peer_detection =
         read_duration(section, "dead_peer_detection", std::chrono::seconds{0}, max_keepalive)
             .value_or(peer.dead_peer_detection);

@@ -177,6 +177,26 @@ TEST_CASE("every key of a full file arrives in its struct") {
     CHECK(config.routes[2].to == *Prefix::parse("10.98.0.0/16"));
 }
 
+TEST_CASE("who knows where a peer is keeps a NAT's mapping to it, unless told otherwise") {
+    const test::KeyFolder keys;
+    const auto keepalive = [&](const std::string& line) {
+        const Config config = parsed(R"([node]
+name = "n"
+private_key_file = "a.key"
+[[peer]]
+name = "b"
+public_key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+)" + line,
+                                     keys.path() + "/n.toml");
+        return config.peers.at(0).keepalive.count();
+    };
+    CHECK(keepalive("endpoint = \"192.0.2.2:4500\"") == 20);
+    CHECK(keepalive("endpoint = \"b.example:4500\"\nkeepalive = \"0s\"") == 0);
+    CHECK(keepalive("endpoint = \"b.example:4500\"\nkeepalive = \"5s\"") == 5);
+    CHECK(keepalive("keepalive = \"5s\"") == 5);
+    CHECK(keepalive("") == 0);
+}
+
 TEST_CASE("peers of every kind arrive in their structs") {
     const test::KeyFolder keys;
     const Config config = parsed(full_file, keys.path() + "/site.toml");
@@ -197,10 +217,12 @@ TEST_CASE("peers of every kind arrive in their structs") {
 
     CHECK(config.peers[1].encryption == Peer::Encryption::none);
     CHECK(config.peers[1].endpoint_port == 4789);
+    CHECK(config.peers[1].keepalive == std::chrono::seconds{0});
 
     const Peer& by_hand = config.peers[2];
     CHECK(by_hand.endpoint_host == "2001:db8::4");
     CHECK(by_hand.replay_window == 8192);
+    CHECK(by_hand.keepalive == std::chrono::seconds{0});
     REQUIRE(by_hand.manual);
     CHECK(by_hand.manual->outbound.spi == 0x1001);
     CHECK(by_hand.manual->outbound.cipher == Cipher::aes_128_gcm);
