@@ -156,6 +156,7 @@ std::string render_peers(const json& result, bool color) {
                  {"REACHES"},
                  {"HANDSHAKE", Align::right},
                  {"HEARD", Align::right},
+                 {"PATH MTU", Align::right},
                  {"RX", Align::right},
                  {"TX", Align::right},
                  {"DROPPED", Align::right}}};
@@ -165,8 +166,8 @@ std::string render_peers(const json& result, bool color) {
         const auto has_handshakes = peer.at("protection") == "esp";
         table.add({text(peer, "peer"), peer_state(peer), text(peer, "endpoint"), std::move(protection),
                    joined(peer, {"bridges", "prefixes"}), has_handshakes ? age(peer, "last_handshake_s") : "",
-                   age(peer, "last_heard_s"), bytes(peer, "rx_bytes"), bytes(peer, "tx_bytes"),
-                   text(peer, "dropped_packets")});
+                   age(peer, "last_heard_s"), text(peer, "path_mtu_bytes"), bytes(peer, "rx_bytes"),
+                   bytes(peer, "tx_bytes"), text(peer, "dropped_packets")});
     }
     return table.to_string(color);
 }

@@ -97,7 +97,6 @@ void Handshaker::Engine::report(PeerId id, const PeerActivity& activity, Instant
         peer->called_from.reset();
     }
     if (wants_session(*peer, activity, now)) initiate(id, now, wall);
-    if (peer->session && activity.sent) peer->session->sent = true;
 }
 
 bool Handshaker::Engine::wants_session(const HandshakePeer& peer, const PeerActivity& activity, Instant now) {
@@ -109,7 +108,7 @@ bool Handshaker::Engine::wants_session(const HandshakePeer& peer, const PeerActi
     const auto& heard = peer.last_heard;
     const bool contradicted =
         heard && heard->worker != activity.worker && now - heard->at < Timing::heard_for;
-    return activity.silent && !contradicted && peer.session->sent && age >= Timing::longest_retry;
+    return activity.silent && !contradicted && age >= Timing::longest_retry;
 }
 
 // Of the own worker n % workers is the n-th: the first is a multiple.

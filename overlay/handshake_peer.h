@@ -81,7 +81,6 @@ struct LatestSession {
     Instant established;
     Instant rekey_from;
     bool initiator = false;
-    bool sent = false;  // data, since it was established
 };
 
 // The latest word of a worker that the peer lives.

@@ -945,10 +945,7 @@ TEST_CASE("a silent peer is called, but not more often than every four seconds")
     World world{25};
     shake_hands(world);
     world.now += 10s;
-    world.report(0, 1, {.silent = true});
-    CHECK(world.wire.empty());  // nothing was sent with this session, so nothing can have been missed
-    world.report(0, 1, {.sent = true});
-    world.report(0, 1, {.silent = true});
+    world.report(0, 1, {.silent = true});  // also if it was only asked whether it is there
     CHECK(world.wire.size() == 1);
     const auto installed = world.path(0, 1).installed;
     for (auto i = 0; i < 400; ++i) {

@@ -148,21 +148,21 @@ TEST_CASE("peers are a table, and only those with handshakes tell of them") {
     const auto result = json::parse(R"({"peers": [
         {"peer": "site-b", "state": "up", "protection": "esp", "endpoint": "192.0.2.2:4500", "public_key": "KEY=",
          "bridges": ["lan"], "prefixes": ["10.20.2.0/24"], "cipher": "aes-128-gcm", "session_age_s": 61.0,
-         "sealed_packets": 4, "last_handshake_s": 61.0, "handshakes": 3, "last_heard_s": 1.5,
+         "sealed_packets": 4, "last_handshake_s": 61.0, "handshakes": 3, "last_heard_s": 1.5, "path_mtu_bytes": 1500,
          "rx_packets": 3, "rx_bytes": 180, "tx_packets": 4, "tx_bytes": 2048, "dropped_packets": 7},
         {"peer": "c", "state": "down", "protection": "esp", "endpoint": null, "public_key": "KEY=",
          "bridges": [], "prefixes": [], "cipher": null, "session_age_s": null,
-         "sealed_packets": 0, "last_handshake_s": null, "handshakes": 0, "last_heard_s": null,
+         "sealed_packets": 0, "last_handshake_s": null, "handshakes": 0, "last_heard_s": null, "path_mtu_bytes": null,
          "rx_packets": 0, "rx_bytes": 0, "tx_packets": 0, "tx_bytes": 0, "dropped_packets": 0},
         {"peer": "kernel", "state": "up", "protection": "none", "endpoint": "192.0.2.3:4789", "public_key": null,
          "bridges": ["lan"], "prefixes": [], "cipher": null, "session_age_s": null,
-         "sealed_packets": 0, "last_handshake_s": null, "handshakes": 0, "last_heard_s": 0.0,
+         "sealed_packets": 0, "last_handshake_s": null, "handshakes": 0, "last_heard_s": 0.0, "path_mtu_bytes": null,
          "rx_packets": 0, "rx_bytes": 0, "tx_packets": 0, "tx_bytes": 0, "dropped_packets": 0}]})");
     CHECK(render("peers", result, false) == &R"(
-PEER    STATE  ENDPOINT        PROTECTION       REACHES            HANDSHAKE   HEARD     RX       TX  DROPPED
-site-b  up     192.0.2.2:4500  esp aes-128-gcm  lan, 10.20.2.0/24  1m 1s ago  2s ago  180 B  2.0 KiB        7
-c       down   -               esp              -                      never   never    0 B      0 B        0
-kernel  up     192.0.2.3:4789  none             lan                        -     now    0 B      0 B        0
+PEER    STATE  ENDPOINT        PROTECTION       REACHES            HANDSHAKE   HEARD  PATH MTU     RX       TX  DROPPED
+site-b  up     192.0.2.2:4500  esp aes-128-gcm  lan, 10.20.2.0/24  1m 1s ago  2s ago      1500  180 B  2.0 KiB        7
+c       down   -               esp              -                      never   never         -    0 B      0 B        0
+kernel  up     192.0.2.3:4789  none             lan                        -     now         -    0 B      0 B        0
 )"[1]);
     CHECK(render("peers", result, true).find("\033[31mdown\033[0m") != std::string::npos);
 }

@@ -202,7 +202,7 @@ TEST_CASE("a peer is reported with its session and the traffic of its tunnel") {
         "public_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
         "bridges": ["lan"], "prefixes": ["10.20.2.0/24", "fd00:2::/64"],
         "cipher": "aes-128-gcm", "session_age_s": 60.0, "sealed_packets": 4,
-        "last_handshake_s": 61.0, "handshakes": 3, "last_heard_s": 1.5,
+        "last_handshake_s": 61.0, "handshakes": 3, "last_heard_s": 1.5, "path_mtu_bytes": null,
         "rx_packets": 3, "rx_bytes": 180, "tx_packets": 4, "tx_bytes": 240, "dropped_packets": 7,
         "per_worker": [
             {"worker": 0, "rx_packets": 3, "rx_bytes": 180, "tx_packets": 0, "tx_bytes": 0},
