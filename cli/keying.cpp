@@ -350,11 +350,15 @@ void Keying::log_keys(const SaKeys& keys, bool ipv6) {
 }
 
 void Keying::arm() {
-    auto deadline = handshaker_ ? handshaker_->next_deadline() : std::nullopt;
-    for (const auto& other : {watch_.next_deadline(), locator_.next_deadline()})
-        if (other && (!deadline || *other < *deadline)) deadline = other;
-    if (!deadline) return timer_.stop();
-    timer_.start(std::max(*deadline - loop_.now(), Duration::zero()));
+    Instant deadline = Instant::max();
+    const auto consider = [&](const std::optional<Instant>& due) {
+        deadline = std::min(deadline, due.value_or(Instant::max()));
+    };
+    if (handshaker_) consider(handshaker_->next_deadline());
+    consider(watch_.next_deadline());
+    consider(locator_.next_deadline());
+    if (deadline == Instant::max()) return timer_.stop();
+    timer_.start(std::max(deadline - loop_.now(), Duration::zero()));
 }
 
 }  // namespace weft
