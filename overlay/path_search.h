@@ -41,7 +41,7 @@ class PathSearch {
     static constexpr std::uint16_t least_v4 = 576;   // RFC 791 section 3.1
     static constexpr std::uint16_t least_v6 = 1280;  // RFC 8200 section 5
     static constexpr unsigned max_tries = 3;         // RFC 8899 section 5.1.2: MAX_PROBES
-    static constexpr Duration confirm_interval = std::chrono::milliseconds{400};
+    static constexpr Duration confirm_interval = std::chrono::milliseconds{200};
     static constexpr Duration raise_after = std::chrono::minutes{10};  // PMTU_RAISE_TIMER
     static constexpr Duration unreachable_retry = std::chrono::seconds{1};
 

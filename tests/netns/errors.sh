@@ -144,7 +144,7 @@ mine=$work/somebody
 mkdir "$mine"
 cp "$WEFT_BIN/weftd" "$work/site-a.key" "$mine/"
 good | sed '/^netns/d' | config site-a
-sed -e "s|$work/|$mine/|" "$work/site-a.toml" >"$mine/site-a.toml"
+sed -e "s|$work/|$mine/|; s|\"$work\"|\"$mine\"|" "$work/site-a.toml" >"$mine/site-a.toml"
 chown -R "$somebody:$somebody" "$mine"
 chmod 711 "$work"
 as_somebody() { attempt setpriv --reuid=$somebody --regid=$somebody --clear-groups "$mine/weftd" --config "$mine/site-a.toml"; }
