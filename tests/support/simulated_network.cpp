@@ -13,7 +13,6 @@ namespace weft::test {
 namespace {
 
 constexpr std::size_t node_pool_packets = 512;  // for each worker
-
 }  // namespace
 
 // ---- Node ----------------------------------------------------------------------------------------
@@ -81,7 +80,7 @@ void Node::restart() {
 
 PeerId Node::add_peer(const Node& other, PeerSetup setup) {
     const PeerId peer{next_peer_++};
-    const PortId port{static_cast<std::uint16_t>(1000 + peer.value())};
+    const PortId port = tunnel_of(peer);
     const auto endpoint = setup.know_endpoint ? std::optional{other.address()} : std::nullopt;
     topology().add_peer(peer, port,
                         {.encrypted = setup.encrypted,
@@ -99,6 +98,10 @@ PeerId Node::add_peer(const Node& other, PeerSetup setup) {
                                      .newest_timestamp = remembered_[other.public_key()]});
     }
     return peer;
+}
+
+PortId Node::tunnel_of(PeerId peer) const noexcept {
+    return PortId{static_cast<std::uint16_t>(network_.first_tunnel() + peer.value())};
 }
 
 void Node::move_to(const Endpoint& address) {
@@ -197,6 +200,8 @@ void Node::flush(unsigned worker) {
     datapath.flushed();
     for (const DatagramTrain& train : datapath.underlay_outbox().trains()) {
         each_datagram(train.packet.bytes(), train.datagram_size, [&](std::span<const std::uint8_t> datagram) {
+            if (train.to.channel == Channel::esp)
+                network_.seals_.sealed(index_, train.to.tunnel, datagram, network_.now());
             network_.transmit(*this, train.to.remote, train.to.channel, datagram);
         });
     }
@@ -208,6 +213,8 @@ void Node::carry_out(Handshaker::Action& action) {
         datapaths_[0]->send_control(send->to, send->datagram);
     } else if (const auto* install = std::get_if<Handshaker::Install>(&action)) {
         for (unsigned worker = 0; worker < workers(); ++worker) {
+            network_.seals_.installed(index_, tunnel_of(install->peer), install->sessions[worker].outbound,
+                                      network_.now());
             if (install->moves) datapaths_[worker]->set_endpoint(install->peer, install->endpoint);
             datapaths_[worker]->install(install->peer, install->sessions[worker], network_.now());
         }
@@ -244,6 +251,14 @@ void Network::put_behind_nat(Node& node, const IpAddress& outside, Duration nat_
 
 void Network::forget_nat_mappings() {
     mappings_.clear();
+    translated_.clear();
+}
+
+void Network::forget_nat_mapping(const Node& inside) {
+    if (const auto found = translated_.find(inside.address()); found != translated_.end()) {
+        mappings_.erase(found->second);
+        translated_.erase(found);
+    }
 }
 
 Handshaker::WallTime Network::wall() const noexcept {
@@ -285,7 +300,6 @@ void Network::schedule_handshake(Node& node) {
 void Network::transmit(Node& from, const Endpoint& to, Channel channel, std::span<const std::uint8_t> bytes) {
     const Endpoint source = translate_out(from, to);
     Bytes copy(bytes.begin(), bytes.end());
-    if (channel == Channel::esp) watch_nonce(to, copy);
     if (on_wire && !on_wire(source, to, channel, copy)) return;
     constexpr std::size_t outer_headers = 20 + 8;
     if (bytes.size() + outer_headers > links_.mtu) return;
@@ -317,8 +331,7 @@ void Network::deliver(const Endpoint& from, const Endpoint& to, Channel channel,
 Node* Network::find_receiver(const Endpoint& from, const Endpoint& to) {
     Endpoint inside = to;
     if (const auto found = mappings_.find(to); found != mappings_.end()) {
-        const auto allowed = found->second.allowed.find(from);
-        if (allowed == found->second.allowed.end()) return nullptr;
+        if (expired(found->second) || !found->second.allowed.contains(from)) return nullptr;
         inside = found->second.inside;
     }
     const auto node = by_address_.find(inside);
@@ -331,23 +344,19 @@ Node* Network::find_receiver(const Endpoint& from, const Endpoint& to) {
 Endpoint Network::translate_out(const Node& from, const Endpoint& to) {
     const auto nat = nats_.find(&from);
     if (nat == nats_.end()) return from.address();
-    std::erase_if(mappings_,
-                  [&](const auto& entry) { return now_ - entry.second.last_out > nat->second.timeout; });
-    for (auto& [outside, mapping] : mappings_) {
-        if (mapping.inside != from.address() || outside.address != nat->second.outside) continue;
-        mapping.last_out = now_;
-        mapping.allowed[to] = now_;
-        return outside;
+    if (const auto known = translated_.find(from.address()); known != translated_.end()) {
+        Mapping& mapping = mappings_.at(known->second);
+        if (!expired(mapping) && known->second.address == nat->second.outside) {
+            mapping.last_out = now_;
+            mapping.allowed.insert(to);
+            return known->second;
+        }
+        forget_nat_mapping(from);
     }
     const Endpoint outside{nat->second.outside, next_mapping_++};
-    mappings_[outside] = {from.address(), now_, {{to, now_}}};
+    mappings_[outside] = {from.address(), nat->second.timeout, now_, {to}};
+    translated_[from.address()] = outside;
     return outside;
-}
-
-void Network::watch_nonce(const Endpoint& to, std::span<const std::uint8_t> bytes) {
-    if (bytes.size() < Esp::min_size || Esp::spi_of(bytes) == 0) return;
-    const SeenNonce nonce{.to = to, .spi = Esp::spi_of(bytes), .iv = load_native(bytes.data() + 8)};
-    if (!seen_nonces_.insert(nonce).second) ++nonce_reuses_;
 }
 
 void Network::hash(std::span<const std::uint8_t> bytes) noexcept {

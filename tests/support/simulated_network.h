@@ -13,8 +13,7 @@
 // names, what one of them learns is told to the others at once.
 //
 // A test sees what leaves a node's local ports through Node::on_output, and everything on the underlay
-// through Network::on_wire. The network itself watches that no (receiver, SPI, IV) is ever sent twice:
-// nonce_reuses().
+// through Network::on_wire. Every packet that is sealed is watched (seal_watch.h): nonce_reuses(), seals().
 #pragma once
 
 #include <cstdint>
@@ -22,14 +21,14 @@
 #include <map>
 #include <memory>
 #include <queue>
+#include <set>
 #include <span>
-#include <unordered_set>
 #include <vector>
 
 #include "overlay/datapath.h"
 #include "overlay/handshake.h"
+#include "tests/support/seal_watch.h"
 #include "tests/support/seeded_random.h"
-#include "vswitch/mix.h"
 
 namespace weft::test {
 
@@ -123,6 +122,7 @@ class Node {
     void flush(unsigned worker);
     [[nodiscard]] unsigned steer(Channel channel, std::span<const std::uint8_t> bytes) const noexcept;
     void carry_out(Handshaker::Action& action);
+    [[nodiscard]] PortId tunnel_of(PeerId peer) const noexcept;
 
     Network& network_;
     std::size_t index_;
@@ -150,7 +150,8 @@ class Network {
     Node& add_node(unsigned workers = 1);  // at 192.0.2.x:4500 or so
     void put_behind_nat(Node& node, const IpAddress& outside,
                         Duration nat_timeout = std::chrono::seconds{60});
-    void forget_nat_mappings();  // as a NAT does that is restarted
+    void forget_nat_mappings();                   // as a NAT does that is restarted
+    void forget_nat_mapping(const Node& inside);  // of one node
 
     void run_for(Duration duration);
     void at(Instant when, std::function<void()> what);
@@ -165,13 +166,19 @@ class Network {
 
     LinkOptions& links() noexcept { return links_; }
 
+    // A peer's tunnel has the peer's id plus this for its id. Ports are walked by each tick: where ticks
+    // count, it had better be small.
+    std::uint16_t& first_tunnel() noexcept { return first_tunnel_; }
+
     [[nodiscard]] SeededRandom& random() noexcept { return random_; }
 
     [[nodiscard]] std::uint64_t trace() const noexcept { return trace_; }
 
     [[nodiscard]] std::uint64_t datagrams() const noexcept { return datagrams_; }
 
-    [[nodiscard]] std::uint64_t nonce_reuses() const noexcept { return nonce_reuses_; }
+    [[nodiscard]] std::uint64_t nonce_reuses() const noexcept { return seals_.nonce_reuses(); }
+
+    [[nodiscard]] const SealWatch& seals() const noexcept { return seals_; }
 
     // Sees every datagram that is put on the wire; may change it; false loses it.
     std::function<bool(const Endpoint& from, const Endpoint& to, Channel channel, Bytes& bytes)> on_wire;
@@ -202,15 +209,20 @@ class Network {
 
     struct Mapping {
         Endpoint inside;
+        Duration timeout;
         Instant last_out;
-        std::map<Endpoint, Instant> allowed;  // remotes that may answer
+        std::set<Endpoint> allowed;  // remotes that may answer
     };
 
     void schedule_tick(Node& node);
     void deliver(const Endpoint& from, const Endpoint& to, Channel channel, const Bytes& bytes);
     Endpoint translate_out(const Node& from, const Endpoint& to);
     Node* find_receiver(const Endpoint& from, const Endpoint& to);
-    void watch_nonce(const Endpoint& to, std::span<const std::uint8_t> bytes);
+
+    [[nodiscard]] bool expired(const Mapping& mapping) const noexcept {
+        return now_ - mapping.last_out > mapping.timeout;
+    }
+
     void hash(std::span<const std::uint8_t> bytes) noexcept;
 
     SeededRandom random_;
@@ -218,32 +230,17 @@ class Network {
     Duration tick_;
     Instant now_{std::chrono::seconds{1000}};
     std::uint64_t order_ = 0;
+    std::uint16_t first_tunnel_ = 1000;
     std::uint64_t trace_ = 0xCBF29CE484222325;
     std::uint64_t datagrams_ = 0;
-    std::uint64_t nonce_reuses_ = 0;
+    SealWatch seals_;
     std::priority_queue<Event, std::vector<Event>, Later> events_;
     std::vector<std::unique_ptr<Node>> nodes_;
     std::map<Endpoint, Node*> by_address_;
     std::map<const Node*, Nat> nats_;
-    std::map<Endpoint, Mapping> mappings_;  // by the endpoint outside
+    std::map<Endpoint, Mapping> mappings_;     // by the endpoint outside
+    std::map<Endpoint, Endpoint> translated_;  // inside -> outside
     std::uint16_t next_mapping_ = 20000;
-
-    // Whole, not hashed to fewer bits: two that differ must never be taken for one.
-    struct SeenNonce {
-        Endpoint to;
-        std::uint32_t spi = 0;
-        std::uint64_t iv = 0;
-
-        friend bool operator==(const SeenNonce&, const SeenNonce&) noexcept = default;
-    };
-
-    struct HashNonce {
-        std::size_t operator()(const SeenNonce& nonce) const noexcept {
-            return mix(std::hash<Endpoint>{}(nonce.to) + nonce.spi, nonce.iv);
-        }
-    };
-
-    std::unordered_set<SeenNonce, HashNonce> seen_nonces_;
 };
 
 }  // namespace weft::test
