@@ -47,6 +47,7 @@ std::optional<Drop> ControlGate::refuse(ByteView datagram, const Endpoint& from,
 std::optional<Drop> ControlGate::refuse_under_load(const ControlFrame& frame, const Endpoint& from,
                                                    Instant now) noexcept {
     if (!proves_address(frame, from)) {
+        if (!may_reply(from, now)) return Drop::handshake_rate_limited;
         make_reply(frame, from);
         return Drop::cookie_demanded;
     }
@@ -65,6 +66,12 @@ bool ControlGate::proves_address(const ControlFrame& frame, const Endpoint& from
 bool ControlGate::take_for(const IpAddress& address, Instant now) noexcept {
     const auto hash = mix(seed_, network_of(address));
     return addresses_[hash % addresses_.size()].take(now);
+}
+
+// Who repeats himself is not to spend what others have not had yet.
+bool ControlGate::may_reply(const Endpoint& from, Instant now) noexcept {
+    const bool known = knocks_.note(mix(seed_ ^ from.port, network_of(from.address)), now);
+    return known ? replies_to_known_.take(now) : replies_to_anybody_.take(now);
 }
 
 void ControlGate::make_reply(const ControlFrame& frame, const Endpoint& from) noexcept {

@@ -8,8 +8,12 @@
 //      theirs?                                                                   else handshake_rate_limited
 //
 // Load is what empties the bucket of question 2: a node that is called by a few hundred peers a second never
-// asks for a cookie. A flood takes those tokens, and then costs three or four BLAKE2s a message here, and
-// nothing beyond. Whoever has a cookie does not compete with it.
+// asks for a cookie. A flood takes those tokens, and then costs a BLAKE2s or four a message here, and nothing
+// beyond. Whoever has a cookie does not compete with it.
+//
+// To send a reply costs several times what it costs to find that one is due, so a few thousand a second go to
+// anybody. Beyond that they go to who has called before (knocks.h): an honest peer repeats its first message
+// after a second, and spoofed random addresses do not. The others are handshake_rate_limited.
 //
 // The address that is limited is an IPv4 address or an IPv6 /64. The table of their buckets is fixed in size
 // and has no entries to displace: an address is hashed to its bucket, which it may share with others, under a
@@ -18,7 +22,7 @@
 //
 // Has no clock and no randomness: it is told the time, and every 2 minutes a secret. Until it has been told
 // the node's public key nothing passes; without a secret no cookies are given. One worker's; nothing here
-// allocates but the constructor (64 KiB).
+// allocates but the constructor (400 KiB).
 #pragma once
 
 #include <cstdint>
@@ -27,6 +31,7 @@
 
 #include "overlay/cookie.h"
 #include "overlay/handshake_message.h"
+#include "overlay/knocks.h"
 #include "vswitch/drop.h"
 #include "vswitch/token_bucket.h"
 
@@ -39,6 +44,10 @@ struct ControlLimits {
     static constexpr std::uint32_t responses = 5000;
     static constexpr std::uint32_t cookies = 2000;
     static constexpr std::uint32_t proved = 4000;  // initiations and responses, of all addresses
+
+    // Replies: to anybody, and to who has called before.
+    static constexpr std::uint32_t replies = 4000;
+    static constexpr std::uint32_t repeated = 10'000;
 
     // An address with a cookie: many peers may be behind one NAT.
     static constexpr std::uint32_t per_address = 100;
@@ -64,6 +73,7 @@ class ControlGate {
                                           Instant now) noexcept;
     [[nodiscard]] bool proves_address(const ControlFrame& frame, const Endpoint& from) const noexcept;
     bool take_for(const IpAddress& address, Instant now) noexcept;
+    bool may_reply(const Endpoint& from, Instant now) noexcept;
     void make_reply(const ControlFrame& frame, const Endpoint& from) noexcept;
 
     struct Own {
@@ -82,6 +92,9 @@ class ControlGate {
     TokenBucket responses_{ControlLimits::responses, 2 * ControlLimits::responses};
     TokenBucket cookies_{ControlLimits::cookies, ControlLimits::cookies};
     TokenBucket proved_{ControlLimits::proved, ControlLimits::proved};
+    TokenBucket replies_to_anybody_{ControlLimits::replies, ControlLimits::replies};
+    TokenBucket replies_to_known_{ControlLimits::repeated, ControlLimits::repeated};
+    Knocks knocks_;
     std::vector<TokenBucket> addresses_;
 
     CookieReply::Bytes reply_{};

@@ -163,6 +163,35 @@ TEST_CASE("an IPv6 attacker has the rate of one address in all of his /64") {
     CHECK(passed == ControlLimits::per_address);
 }
 
+TEST_CASE("more callers than can be answered are answered when they call again") {
+    Fixture f;
+    f.flood();
+    std::uint32_t demanded = 0;
+    for (std::uint32_t i = 0; i < 20'000; ++i)
+        if (f.gate.refuse(initiation().datagram, address(1000 + i), f.now) == Drop::cookie_demanded)
+            ++demanded;
+    CHECK(demanded >= ControlLimits::replies);
+    CHECK(demanded < ControlLimits::replies + 500);  // who is taken for another
+    CHECK(f.gate.refuse(initiation().datagram, address(77), f.now) == Drop::handshake_rate_limited);
+    const auto cookie = f.get_cookie(address(77));
+    CHECK_FALSE(f.gate.refuse(initiation(&cookie).datagram, address(77), f.now));
+}
+
+TEST_CASE("a caller is remembered for as long as it takes to repeat a message, and not for ever") {
+    Knocks knocks;
+    Instant now = start;
+    CHECK_FALSE(knocks.note(1, now));
+    CHECK(knocks.note(1, now));
+    CHECK_FALSE(knocks.note(2, now));
+    for (const auto seconds : {1s, 2s, 3s}) {
+        CHECK(knocks.note(1, now + seconds));
+    }
+    now += 3s;
+    CHECK(knocks.note(2, now + Knocks::period));
+    CHECK_FALSE(knocks.note(3, now + Knocks::period));
+    CHECK_FALSE(knocks.note(1, now + 10 * Knocks::period));
+}
+
 TEST_CASE("when the flood is over, nobody is asked for a cookie") {
     Fixture f;
     f.flood();
