@@ -324,7 +324,8 @@ void Keying::install(Handshaker::Install& install, Handshaker::Send* response) {
         log_keys(session.outbound, known.ipv6);
         for (const SaKeys& inbound : session.inbound) log_keys(inbound, known.ipv6);
     }
-    watch_.agreed(install.peer, install.sessions.front().outbound.cipher, install.endpoint, loop_.now());
+    watch_.agreed(install.peer, install.sessions.front().outbound.cipher, install.endpoint, install.moves,
+                  loop_.now());
 
     struct Rest {
         std::atomic<unsigned> workers;

@@ -65,10 +65,12 @@ void Locator::failed(PeerId id, Instant now) {
 
 void Locator::lost(PeerId id, Instant now) {
     const auto found = places_.find(id);
-    if (found == places_.end() || !found->second.ask_at) return;  // no name, or being asked for
+    if (found == places_.end()) return;
     Place& place = found->second;
+    const auto due = place.ask_at;
+    if (!due) return;  // no name, or being asked for
     const auto earliest = place.asked ? std::max(now, *place.asked + retry_after) : now;
-    if (earliest < *place.ask_at) ask_at(id, place, earliest);
+    if (earliest < *due) ask_at(id, place, earliest);
 }
 
 std::vector<IpAddress> Locator::addresses(PeerId id) const {

@@ -87,6 +87,7 @@ Told tell(const event::EndpointMoved& what) {
 
 Told tell(const event::EndpointResolved& what) {
     std::vector<std::string> addresses;
+    addresses.reserve(what.addresses.size());
     for (const auto& address : what.addresses) addresses.push_back(address.to_string());
     return {"endpoint_resolved",
             {{"peer", what.peer}, {"host", what.host}, {"addresses", addresses}},

@@ -18,20 +18,22 @@ void PeerWatch::add(PeerId id, std::string name) {
 void PeerWatch::remove(PeerId id) {
     const auto found = peers_.find(id);
     if (found == peers_.end()) return;
-    if (found->second.held_until) held_.erase({*found->second.held_until, id});
+    if (const auto held = found->second.held_until) held_.erase({*held, id});
     if (found->second.up) publish_(event::PeerDown{found->second.name, event::PeerDown::Reason::removed});
     peers_.erase(found);
 }
 
-void PeerWatch::agreed(PeerId id, Cipher cipher, const Endpoint& endpoint, Instant now) {
+void PeerWatch::agreed(PeerId id, Cipher cipher, const Endpoint& endpoint, bool moves, Instant now) {
     Watched* const peer = find(id);
     if (peer == nullptr) return;
-    peer->endpoint = endpoint;
+    if (moves) peer->endpoint = endpoint;
+    const Endpoint place = peer->endpoint.value_or(endpoint);
+    peer->endpoint = place;
     peer->cipher = cipher;
     ++peer->handshakes;
     if (!std::exchange(peer->up, true)) {
-        peer->told_endpoint = endpoint;
-        publish_(event::PeerUp{peer->name, endpoint});
+        peer->told_endpoint = place;
+        publish_(event::PeerUp{peer->name, place});
     }
     heard(*peer);
     tell(id, *peer, now);
@@ -91,12 +93,12 @@ void PeerWatch::tell(PeerId id, Watched& peer, Instant now) {
         return;
     }
     peer.held_until = now + hold;
-    if (peer.endpoint && peer.endpoint != peer.told_endpoint)
-        publish_(event::EndpointMoved{peer.name, peer.told_endpoint, *peer.endpoint});
+    if (const auto endpoint = peer.endpoint; endpoint && endpoint != peer.told_endpoint)
+        publish_(event::EndpointMoved{peer.name, peer.told_endpoint, *endpoint});
     if (peer.handshakes != peer.told_handshakes)
         publish_(event::SessionRenewed{peer.name, peer.cipher, peer.handshakes});
-    if (peer.path_mtu && peer.path_mtu != peer.told_path_mtu)
-        publish_(event::PathMtuChanged{peer.name, peer.told_path_mtu, *peer.path_mtu});
+    if (const auto mtu = peer.path_mtu; mtu && mtu != peer.told_path_mtu)
+        publish_(event::PathMtuChanged{peer.name, peer.told_path_mtu, *mtu});
     peer.told_path_mtu = peer.path_mtu;
     peer.told_endpoint = peer.endpoint;
     peer.told_handshakes = peer.handshakes;
@@ -121,7 +123,9 @@ bool PeerWatch::up(PeerId id) const {
 
 bool PeerWatch::heard_since(PeerId id, Instant since) const {
     const auto found = peers_.find(id);
-    return found != peers_.end() && found->second.heard && found->second.heard->at >= since;
+    if (found == peers_.end()) return false;
+    const auto heard = found->second.heard;
+    return heard && heard->at >= since;
 }
 
 bool PeerWatch::silent(PeerId id) const {

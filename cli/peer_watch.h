@@ -40,7 +40,8 @@ class PeerWatch {
     void add(PeerId id, std::string name);
     void remove(PeerId id);
 
-    void agreed(PeerId id, Cipher cipher, const Endpoint& endpoint, Instant now);  // on a session
+    // On a session, with who spoke from `endpoint`. `moves`: that is where the peer is from now on.
+    void agreed(PeerId id, Cipher cipher, const Endpoint& endpoint, bool moves, Instant now);
     void ended(PeerId id);  // its session, or the effort to have one
     void reported(PeerId id, const PeerActivity& activity, Instant now);
     void moved(PeerId id, const Endpoint& endpoint, Instant now);

@@ -23,7 +23,9 @@ Endpoint at(std::uint16_t port) {
 struct Fixture {
     Fixture() { watch.add(site_b, "site-b"); }
 
-    void agree(const Endpoint& endpoint = at(1)) { watch.agreed(site_b, Cipher::aes_128_gcm, endpoint, now); }
+    void agree(const Endpoint& endpoint = at(1), bool moves = true) {
+        watch.agreed(site_b, Cipher::aes_128_gcm, endpoint, moves, now);
+    }
 
     void report(const PeerActivity& activity) { watch.reported(site_b, activity, now); }
 
@@ -193,6 +195,18 @@ TEST_CASE("a session from elsewhere is a move as well") {
     fixture.pass(2s);
     fixture.agree(at(7));
     CHECK(fixture.told() == Told{"endpoint_moved 192.0.2.2:1 192.0.2.2:7", "session_renewed 2"});
+}
+
+TEST_CASE("who calls from elsewhere has not moved before a packet comes from there") {
+    Fixture fixture;
+    fixture.agree(at(1), false);
+    CHECK(fixture.told() == Told{"peer_up 192.0.2.2:1", "session_renewed 1"});
+    fixture.pass(2s);
+    fixture.agree(at(7), false);
+    CHECK(fixture.told() == Told{"session_renewed 2"});
+    fixture.pass(2s);
+    fixture.move(7);
+    CHECK(fixture.told() == Told{"endpoint_moved 192.0.2.2:1 192.0.2.2:7"});
 }
 
 TEST_CASE("a peer that is removed is down, and of what was held back nothing is told") {
