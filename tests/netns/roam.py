@@ -2,8 +2,11 @@
 """Helps roaming.sh.
 
     roam.py flush                       the NAT of this namespace forgets all of its mappings
-    roam.py losses PING CHANGES         what a `ping -n -D -i 0.01` has lost, for each of the changes, whose times are
-                                        lines of CHANGES; the last line printed is: MOST TOTAL CHANGES
+    roam.py losses PING CHANGES MOVING  what a `ping -n -D -i 0.01` has lost, for each of the changes, whose times are
+                                        lines of CHANGES; the last line printed is: MOST TOTAL CHANGES EXCESS.
+                                        EXCESS is what was lost in a change beyond two, or beyond what the silence
+                                        explains of the moving side, whose ping MOVING is: where it is can only be
+                                        known when it has sent something, and a busy machine lets it wait
     roam.py forge SECONDS OWN PCAP TARGET [PCAP TARGET]...   as one who is not on the path but has seen everything:
                                         to what TARGET was sent in PCAP, from OWN and from its true senders, the
                                         recorded datagrams, ESP of the same SPIs with higher numbers, cookie replies.
@@ -33,15 +36,27 @@ def flush():
         raise OSError(-error, "flushing the mappings")
 
 
-def losses(ping, changes):
+def read_ping(path):
+    """When each echo came back, by number, and how many were sent."""
     times = {}
     sent = 0
-    with open(ping, encoding="ascii") as file:
+    with open(path, encoding="ascii") as file:
         for line in file:
             if reply := re.match(r"\[([0-9.]+)\] .* bytes from .* icmp_seq=(\d+) ", line):
                 times.setdefault(int(reply[2]), float(reply[1]))
             if summary := re.match(r"(\d+) packets transmitted", line):
                 sent = int(summary[1])
+    return times, sent
+
+
+def silence(times, begin):
+    """The longest time between two echoes from just before `begin` to half a second after it."""
+    near = sorted(time for time in times.values() if begin - 0.1 <= time <= begin + 0.5)
+    return max((after - before for before, after in zip(near, near[1:])), default=0.6)
+
+
+def losses(ping, changes, moving):
+    times, sent = read_ping(ping)
     with open(changes, encoding="ascii") as file:
         begun = [float(line) for line in file]
     lost = [0] * (len(begun) + 1)
@@ -55,7 +70,12 @@ def losses(ping, changes):
     if lost[0]:
         sys.exit(f"{lost[0]} of {sent} were lost before the first change")
     print("lost by change:", " ".join(str(count) for count in lost[1:]))
-    print(max(lost[1:]), sum(lost[1:]), len(begun))
+    moving_times, _ = read_ping(moving)
+    excess = [
+        count - max(2, int(silence(moving_times, begin) / INTERVAL) + 1) if moving != ping else count - 2
+        for count, begin in zip(lost[1:], begun)
+    ]
+    print(max(lost[1:]), sum(lost[1:]), len(begun), max(0, *excess))
 
 
 def variants(payload, rng):
@@ -96,7 +116,7 @@ def main():
     if sys.argv[1] == "flush":
         flush()
     elif sys.argv[1] == "losses":
-        losses(sys.argv[2], sys.argv[3])
+        losses(sys.argv[2], sys.argv[3], sys.argv[4])
     elif sys.argv[1] == "forge":
         forge(float(sys.argv[2]), sys.argv[3], list(zip(sys.argv[4::2], sys.argv[5::2])))
     else:
