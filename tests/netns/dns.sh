@@ -68,31 +68,36 @@ back() {
 }
 endpoint_is 203.0.113.2:4500 || fail "site-b is not where its name leads"
 
-say "site-b restarts at another address, and its name follows"
+say "site-b restarts at other addresses, and its name follows"
 crash site-b
 on site-b ip address add 203.0.113.3/24 dev eth0
 on site-b ip address del 203.0.113.2/24 dev eth0
 reaches host-a 10.10.0.12 && fail "who answers?"
 wait_for "site-b is silent" 10 state_is silent
 wait_for "silence is told" 5 told peer_silent peer site-b
-resolves 203.0.113.3
+resolves 203.0.113.3 2001:db8:b::2
 start site-b
 back "found at the new address"
-wait_for "site-b's place is known" 5 endpoint_is 203.0.113.3:4500
-wait_for "its new address is told" 5 told endpoint_resolved addresses '["203.0.113.3"]'
+wait_for "its new addresses are told" 5 jq -se 'any(.[]; .event == "endpoint_resolved" and
+    (.addresses | sort) == ["2001:db8:b::2", "203.0.113.3"])' "$work/events"
 wait_for "that it is heard is told" 5 told peer_heard peer site-b
-wait_for "its move is told" 5 told endpoint_moved to 203.0.113.3:4500
+wait_for "its move is told" 5 told endpoint_moved from 203.0.113.2:4500
 
-say "IPv4 breaks, IPv6 does"
-resolves 203.0.113.3 2001:db8:b::2
-broken ip
-back "over IPv6"
-wait_for "site-b is seen at its IPv6 address" 5 endpoint_is '[2001:db8:b::2]:4500'
-
-say "IPv6 breaks, IPv4 is back"
-broken ip6
-back "over IPv4"
-wait_for "site-b is seen at its IPv4 address" 5 endpoint_is 203.0.113.3:4500
+# Which of its places answered first is chance.
+for _ in 1 2; do
+    if endpoint_is 203.0.113.3:4500; then
+        say "IPv4 breaks, IPv6 does"
+        broken ip
+        back "over IPv6"
+        wait_for "site-b is seen at its IPv6 address" 5 endpoint_is '[2001:db8:b::2]:4500'
+    else
+        endpoint_is '[2001:db8:b::2]:4500' || fail "where is site-b?"
+        say "IPv6 breaks, IPv4 does"
+        broken ip6
+        back "over IPv4"
+        wait_for "site-b is seen at its IPv4 address" 5 endpoint_is 203.0.113.3:4500
+    fi
+done
 
 say "the name server is silent: the daemon ends all the same"
 stop site-a
