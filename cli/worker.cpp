@@ -71,6 +71,7 @@ void Worker::run() {
 
     flush();
     esp_poll_.reset();
+    control_poll_.reset();
     vxlan_poll_.reset();
     underlay_.reset();
     devices_.clear();
@@ -131,6 +132,7 @@ void Worker::detach(PortId port) {
 
 void Worker::use(std::unique_ptr<Underlay> underlay) {
     esp_poll_.reset();
+    control_poll_.reset();
     vxlan_poll_.reset();
     underlay_ = std::move(underlay);
     underlay_->use_offload({.gso = offload_.udp_gso, .gro = offload_.udp_gro});
@@ -143,6 +145,7 @@ void Worker::use(std::unique_ptr<Underlay> underlay) {
         return made;
     };
     esp_poll_ = poll(Channel::esp);
+    control_poll_ = poll(Channel::control);
     vxlan_poll_ = poll(Channel::vxlan);
 }
 

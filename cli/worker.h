@@ -122,6 +122,7 @@ class Worker {
     OffloadSwitches offload_;
     std::unique_ptr<Underlay> underlay_;
     std::unique_ptr<Poll> esp_poll_;
+    std::unique_ptr<Poll> control_poll_;
     std::unique_ptr<Poll> vxlan_poll_;
 
     std::vector<Packet> batch_;

@@ -19,7 +19,8 @@ Workers::Workers(unsigned count, std::size_t pool_packets, const std::function<v
 void Workers::open_underlay(UnderlayOptions options) {
     std::vector<std::unique_ptr<Underlay>> sockets(count());
     for (unsigned i = 0; i < count(); ++i) {
-        options.sharing = {.workers = count(), .worker = i};
+        options.workers = count();
+        options.worker = i;
         sockets[i] = std::make_unique<Underlay>(options, i == 0 ? nullptr : sockets[0].get());
     }
     for (unsigned i = 0; i < count(); ++i)

@@ -23,11 +23,14 @@
 
 namespace weft {
 
-// The two UDP ports of a node.
+// What a node's two UDP ports are for. Control datagrams come and go by ESP's port; told apart is who waits.
 enum class Channel : std::uint8_t {
-    esp,    // ESP in UDP (RFC 3948), handshakes, keepalives
-    vxlan,  // plain VXLAN (RFC 7348)
+    esp,      // ESP in UDP (RFC 3948), NAT keepalives
+    control,  // handshakes
+    vxlan,    // plain VXLAN (RFC 7348)
 };
+
+inline constexpr std::size_t channels = 3;
 
 // Calls take(span) for every datagram of a train; an empty train is one empty datagram.
 template <class Byte, class Take>

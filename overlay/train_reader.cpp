@@ -20,6 +20,7 @@ Value value_of(const cmsghdr& control) noexcept {
 
 TrainReader::TrainReader()
     : buffers_(std::make_unique_for_overwrite<std::uint8_t[]>(max_messages * buffer_size)) {  // NOLINT
+    wanted_.fill(min_messages);
     for (std::size_t i = 0; i < max_messages; ++i) {
         parts_[i] = {&buffers_[i * buffer_size], buffer_size};
         messages_[i].msg_hdr.msg_iov = &parts_[i];
@@ -32,7 +33,8 @@ TrainReader::TrainReader()
 bool TrainReader::read(UnderlaySocket& socket, Channel channel, std::vector<ReceivedTrain>& out,
                        DropCounters& drops) noexcept {
     out.clear();
-    const std::size_t asked = wanted_;
+    std::size_t& wanted = wanted_[static_cast<std::size_t>(channel)];
+    const std::size_t asked = wanted;
     prepare(asked);
     // An error is either 'nothing there' or a report on something sent (ICMP), after which the socket goes
     // on; if datagrams wait behind it, the descriptor is still readable.
@@ -46,7 +48,7 @@ bool TrainReader::read(UnderlaySocket& socket, Channel channel, std::vector<Rece
         take(i, socket, channel, out, drops);
     }
     const std::size_t cached = batch_bytes * received / std::max<std::size_t>(bytes, 1);
-    wanted_ = std::clamp(std::min(2 * received, cached), min_messages, max_messages);
+    wanted = std::clamp(std::min(2 * received, cached), min_messages, max_messages);
     return received == asked;
 }
 
@@ -68,7 +70,8 @@ void TrainReader::take(std::size_t index, UnderlaySocket& socket, Channel channe
             datagram_size = static_cast<std::size_t>(std::max(value_of<int>(*each), 1));
         } else if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SO_RXQ_OVFL) {
             const auto lost = value_of<std::uint32_t>(*each);  // since the socket was opened, modulo 2^32
-            drops.add(Drop::receive_overflow, lost - socket.overflows);
+            drops.add(channel == Channel::control ? Drop::control_overflow : Drop::receive_overflow,
+                      lost - socket.overflows);
             socket.overflows = lost;
         }
     }

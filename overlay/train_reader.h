@@ -49,7 +49,7 @@ class TrainReader {
     std::array<iovec, max_messages> parts_{};
     std::array<SocketAddress, max_messages> addresses_{};
     std::array<Control, max_messages> controls_{};
-    std::size_t wanted_ = min_messages;  // messages to ask for
+    std::array<std::size_t, channels> wanted_{};  // messages to ask for, of each
 };
 
 }  // namespace weft

@@ -14,7 +14,7 @@ namespace {
 
 // Index of the socket that a train is sent from: 0 is ESP's, the others are VXLAN's.
 std::size_t sender_of(const DatagramTrain& train) noexcept {
-    return train.to.channel == Channel::esp ? 0 : 1 + train.to.flow_hash % Outbox::vxlan_sources;
+    return train.to.channel == Channel::vxlan ? 1 + train.to.flow_hash % Outbox::vxlan_sources : 0;
 }
 
 bool set_udp_option(const UnderlaySocket& socket, int option, int value) noexcept {
@@ -25,13 +25,21 @@ bool set_udp_option(const UnderlaySocket& socket, int option, int value) noexcep
 
 struct Underlay::Sockets {
     UnderlaySocket esp;
+    UnderlaySocket control;
     UnderlaySocket vxlan;
     std::array<UnderlaySocket, Outbox::vxlan_sources> vxlan_senders;
     TrainReader reader;
     TrainWriter writer;
 
     [[nodiscard]] UnderlaySocket& receiver(Channel channel) noexcept {
-        return channel == Channel::esp ? esp : vxlan;
+        switch (channel) {
+            case Channel::control:
+                return control;
+            case Channel::vxlan:
+                return vxlan;
+            default:
+                return esp;
+        }
     }
 
     [[nodiscard]] const UnderlaySocket& sender(std::size_t index) const noexcept {
@@ -41,18 +49,27 @@ struct Underlay::Sockets {
 
 Underlay::Underlay(const UnderlayOptions& options, const Underlay* first)
     : sockets_(std::make_unique<Sockets>()) {
-    const PortSharing& sharing = options.sharing;
-    Endpoint esp = options.esp;
-    if (first != nullptr) esp.port = first->sockets_->esp.port;
-    sockets_->esp = open_underlay_socket(esp, options.device, "esp", Fragmentation::never, sharing);
-    if (sharing.workers > 1 && sharing.worker + 1 == sharing.workers)
-        steer_by_spi(sockets_->esp, sharing.workers);
+    open_esp(options, first);
     if (options.vxlan) open_vxlan(*options.vxlan, options, first);
     use_offload({});
 }
 
+// The workers' sockets in their order, then that for control.
+void Underlay::open_esp(const UnderlayOptions& options, const Underlay* first) {
+    Endpoint esp = options.esp;
+    if (first != nullptr) esp.port = first->sockets_->esp.port;
+    const unsigned all = options.workers + 1;
+    sockets_->esp = open_underlay_socket(esp, options.device, "esp", Fragmentation::never,
+                                         {.sockets = all, .place = options.worker});
+    if (options.worker + 1 < options.workers) return;
+    esp.port = sockets_->esp.port;
+    sockets_->control = open_underlay_socket(esp, options.device, "control", Fragmentation::never,
+                                             {.sockets = all, .place = options.workers}, control_buffer);
+    steer_by_spi(sockets_->esp, options.workers);
+}
+
 void Underlay::open_vxlan(Endpoint vxlan, const UnderlayOptions& options, const Underlay* first) {
-    const PortSharing& sharing = options.sharing;
+    const PortSharing sharing{.sockets = options.workers, .place = options.worker};
     if (first != nullptr) vxlan.port = first->sockets_->vxlan.port;
     sockets_->vxlan = open_underlay_socket(vxlan, options.device, "vxlan", Fragmentation::allowed, sharing);
     // A flow has the same source port from any worker, so that its peer's kernel always gives it to the same

@@ -1,8 +1,12 @@
-// The node's UDP sockets on the underlay: one for ESP and handshakes, and if any peer is plain, one to
-// receive VXLAN on and a handful to send it from, whose source ports stand for the inner flow's hash (RFC
-// 7348 section 5: it spreads flows over equal-cost paths). ESP has the outer DF bit set: what the path
-// carries is measured (path_search.h). Plain VXLAN has not: there a datagram too big for the path is
+// The node's UDP sockets on the underlay: one for ESP, one that handshakes arrive at, and if any peer is
+// plain, one to receive VXLAN on and a handful to send it from, whose source ports stand for the inner flow's
+// hash (RFC 7348 section 5: it spreads flows over equal-cost paths). ESP has the outer DF bit set: what the
+// path carries is measured (path_search.h). Plain VXLAN has not: there a datagram too big for the path is
 // fragmented by the network rather than lost.
+//
+// Handshakes arrive at ESP's port as well, where the kernel sorts them out (steer_by_spi): anybody can send
+// any number of them, and what they fill is a buffer of their own, from which a batch is read in turns with
+// ESP. One worker, the last, has it; all send from ESP's socket.
 //
 // Batched twice: recvmmsg and sendmmsg take many messages, and each message is a whole train of datagrams
 // where the kernel has UDP_GRO and UDP_SEGMENT (outbox.h). Both are probed at start and can be switched off.
@@ -14,7 +18,7 @@
 //
 // A socket on [::] serves IPv4 as well, by mapped addresses that do not show outside. A datagram to a family
 // that its socket does not speak is Drop::no_endpoint. What the kernel dropped because a socket's receive
-// buffer was full is told by SO_RXQ_OVFL and counted as Drop::receive_overflow.
+// buffer was full is told by SO_RXQ_OVFL and counted as Drop::receive_overflow, or Drop::control_overflow.
 #pragma once
 
 #include <array>
@@ -40,7 +44,8 @@ struct UnderlayOptions {
     std::optional<std::string> device;  // bind to it (SO_BINDTODEVICE)
     Endpoint esp;                       // [::] serves IPv4 too
     std::optional<Endpoint> vxlan;      // absent: no plain peer
-    PortSharing sharing{};              // with the sockets of the node's other workers
+    unsigned workers = 1;               // of the node; each has an Underlay
+    unsigned worker = 0;                // whose this is; they are made in this order
 };
 
 // Datagrams that the kernel did not take.
@@ -65,7 +70,7 @@ class Underlay {
     Underlay(const Underlay&) = delete;
     Underlay& operator=(const Underlay&) = delete;
 
-    // Descriptors to poll for reading; at most one for each channel. -1: the channel is closed.
+    // Descriptors to poll for reading, one for each channel. -1: the channel is closed, or another worker's.
     [[nodiscard]] int descriptor(Channel channel) const noexcept;
 
     // The UDP port that `channel` is bound to (useful when configured as 0); 0: the channel is closed.
@@ -82,6 +87,7 @@ class Underlay {
     void write(const std::vector<DatagramTrain>& trains, std::vector<RefusedDatagrams>& refused) noexcept;
 
   private:
+    void open_esp(const UnderlayOptions& options, const Underlay* first);
     void open_vxlan(Endpoint vxlan, const UnderlayOptions& options, const Underlay* first);
 
     struct Sockets;

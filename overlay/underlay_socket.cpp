@@ -56,9 +56,9 @@ void configure(const Descriptor& fd, const Endpoint& local, const PortSharing& s
         ok = ok && set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, fragment_v6) == 0 &&
              set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6_only) == 0;
     }
-    if (sharing.workers > 1) {
+    if (sharing.sockets > 1) {
         constexpr int initial_ttl = 64;
-        const int ttl = initial_ttl - static_cast<int>(sharing.worker);
+        const int ttl = initial_ttl - static_cast<int>(sharing.place);
         ok = ok && set_option(fd, SOL_SOCKET, SO_REUSEPORT, on) == 0 &&
              set_option(fd, IPPROTO_IP, IP_TTL, ttl) == 0;
         if (local.address.is_v6()) ok = ok && set_option(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl) == 0;
@@ -77,7 +77,7 @@ int bind_to(const Descriptor& fd, const Endpoint& local) noexcept {
 // ports would not be in the way of binding, but would get half of the datagrams.
 int bind_to(const Descriptor& fd, const Endpoint& local, const std::optional<std::string>& device,
             const PortSharing& sharing) {
-    if (sharing.workers > 1 && sharing.worker == 0) {
+    if (sharing.sockets > 1 && sharing.place == 0) {
         const Descriptor probe = open_udp(local, device);
         configure(probe, local, {}, Fragmentation::allowed);
         if (const int error = bind_to(probe, local); error != 0) return error;
@@ -118,11 +118,10 @@ UnderlaySocket finish(Descriptor fd, const Endpoint& local) {
 
 UnderlaySocket open_underlay_socket(const Endpoint& local, const std::optional<std::string>& device,
                                     const std::string& purpose, Fragmentation fragmentation,
-                                    const PortSharing& sharing) {
+                                    const PortSharing& sharing, int receive_buffer) {
     Descriptor fd = open_udp(local, device);
     configure(fd, local, sharing, fragmentation);
-    constexpr int buffer_size = 4 << 20;
-    size_buffers(fd, buffer_size, buffer_size);
+    size_buffers(fd, receive_buffer, data_buffer);
     if (const int error = bind_to(fd, local, device, sharing); error != 0) {
         throw_system_error("cannot bind the " + purpose + " socket to " + local.to_string(), error,
                            cure_for_binding(error, local));
@@ -137,7 +136,7 @@ Descriptor prepare_sending(const Endpoint& local, const std::optional<std::strin
     Descriptor fd = open_udp(local, device);
     configure(fd, local, sharing, Fragmentation::allowed);
     // Nobody reads from it: what arrives there shall not be kept.
-    size_buffers(fd, 0, 4 << 20);
+    size_buffers(fd, 0, data_buffer);
     return fd;
 }
 
@@ -175,15 +174,17 @@ UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional
 
 // The program sees the UDP payload. A load beyond its end returns 0 by itself.
 void steer_by_spi(const UnderlaySocket& any, unsigned workers) {
-    std::array<sock_filter, 3> code{{
+    std::array<sock_filter, 5> code{{
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, workers),
         BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, workers),
         BPF_STMT(BPF_RET | BPF_A, 0),
     }};
     const sock_fprog program{.len = code.size(), .filter = code.data()};
     if (set_option(any.fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, program) != 0) {
         throw_system_error("cannot steer the ESP port's datagrams to their workers", errno,
-                           "write workers = 1 in [node]");
+                           "it takes Linux 4.6 or newer");
     }
 }
 

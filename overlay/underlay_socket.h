@@ -1,10 +1,10 @@
 // Opening of the underlay's UDP sockets: bound, non-blocking, with large buffers.
 //
-// Several workers share a port (SO_REUSEPORT), each with a socket of its own. Who gets a datagram is decided
-// by the kernel: by a hash over both addresses and ports, or where all of a peer's traffic has the same ones,
-// by the SPI in front of it (steer_by_spi). Workers differ in the TTL of what they send, and in nothing else
-// that the network sees: it keeps the receiver's GRO from joining datagrams of two workers, which may be for
-// two workers there, into one.
+// Several sockets share a port (SO_REUSEPORT). Which gets a datagram is decided by the kernel: by a hash over
+// both addresses and ports, or where all of a peer's traffic has the same ones, by the SPI in front of it
+// (steer_by_spi). Workers differ in the TTL of what they send, and in nothing else that the network sees: it
+// keeps the receiver's GRO from joining datagrams of two workers, which may be for two workers there, into
+// one.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct UnderlaySocket {
 
 // Who else is bound to the same port.
 struct PortSharing {
-    unsigned workers = 1;
-    unsigned worker = 0;  // which of them the socket is for; they bind in this order
+    unsigned sockets = 1;
+    unsigned place = 0;  // of this one among them; they bind in this order
 };
 
 // Of the outer datagrams, by the network.
@@ -36,10 +36,14 @@ enum class Fragmentation : std::uint8_t {
     never,    // DF is set, and what the kernel believes of the path from ICMP is passed over
 };
 
+// Bytes of payload that may wait, which the kernel doubles for what it adds to them.
+inline constexpr int data_buffer = 4 << 20;
+inline constexpr int control_buffer = 512 << 10;
+
 // `purpose` ("esp", "vxlan") is for the message of the std::runtime_error.
 UnderlaySocket open_underlay_socket(const Endpoint& local, const std::optional<std::string>& device,
                                     const std::string& purpose, Fragmentation fragmentation,
-                                    const PortSharing& sharing = {});
+                                    const PortSharing& sharing = {}, int receive_buffer = data_buffer);
 
 // A socket to send from only, on `address` and some free port of 49152..65535 (RFC 7348 section 5).
 UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device,
@@ -49,8 +53,9 @@ UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional
 UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device,
                                    const PortSharing& sharing, std::uint16_t port);
 
-// A datagram to the shared port goes to the worker SPI % workers; what has no SPI (control datagrams, which
-// begin with four zero bytes, and keepalives) to worker 0. To be called when all sockets are bound.
+// A datagram to the shared port goes to the socket in place SPI % workers; a control datagram, which begins with
+// four zero bytes, to the one behind those; what is shorter (a NAT keepalive) to the first. To be called when
+// all sockets are bound.
 void steer_by_spi(const UnderlaySocket& any, unsigned workers);
 
 }  // namespace weft

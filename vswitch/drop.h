@@ -18,6 +18,7 @@ namespace weft {
     X(no_buffer, "the packet pool is empty")                                                      \
     X(queue_full, "the outgoing queue or the device's ring is full")                              \
     X(receive_overflow, "the underlay socket's receive buffer was full")                          \
+    X(control_overflow, "the receive buffer for handshake messages was full")                     \
     X(device_error, "the device or the socket refused the write")                                 \
     X(too_big, "larger than the MTU of where it goes")                                            \
     X(link_local_filtered, "a link-local frame (LLDP, STP, LACP), which a bridge never forwards") \

@@ -274,16 +274,17 @@ TEST_CASE("an address that cannot be bound says why and names the cure") {
 // As many as there are workers, on one port.
 std::vector<std::unique_ptr<Underlay>> shared(UnderlayOptions options, unsigned workers) {
     std::vector<std::unique_ptr<Underlay>> made;
-    options.sharing.workers = workers;
-    for (options.sharing.worker = 0; options.sharing.worker < workers; ++options.sharing.worker)
+    options.workers = workers;
+    for (options.worker = 0; options.worker < workers; ++options.worker)
         made.push_back(std::make_unique<Underlay>(options, made.empty() ? nullptr : made[0].get()));
     return made;
 }
 
-TEST_CASE("a datagram goes to the worker that its SPI names, and what has none to the first") {
+TEST_CASE("a datagram goes to the worker that its SPI names, a handshake's to a socket of the last one") {
     struct Case {
         std::string payload;
         unsigned worker;
+        Channel channel = Channel::esp;
     };
 
     using std::string_literals::operator""s;
@@ -293,14 +294,14 @@ TEST_CASE("a datagram goes to the worker that its SPI names, and what has none t
         const Endpoint to{.address = *IpAddress::parse("127.0.0.1"),
                           .port = workers[0]->local_port(Channel::esp)};
         const test::UdpSocket peer(at("127.0.0.1:6001"));
-        for (const auto& [payload, worker] :
+        for (const auto& [payload, worker, channel] :
              {Case{"\0\0\1\0rest"s, 256 % 3}, Case{"\0\0\1\1rest"s, 257 % 3}, Case{"\0\0\1\2rest"s, 258 % 3},
-              Case{"\xFF\xFF\xFF\xFE"s, 0xFFFFFFFE % 3}, Case{"\0\0\0\0\1\1handshake"s, 0}, Case{"\xFF"s, 0},
+              Case{"\xFF\xFF\xFF\xFE"s, 0xFFFFFFFE % 3}, Case{"\0\0\0\0\1\1handshake"s, 2, Channel::control}, Case{"\xFF"s, 0},
               Case{"\0\0\1"s, 0}}) {
             CHECK(workers[worker]->local_port(Channel::esp) == to.port);
             peer.send(to, payload);
             Traffic traffic;
-            traffic.read(*workers[worker]);
+            traffic.read(*workers[worker], channel);
             REQUIRE(traffic.received.size() == 1);
             CHECK(text(traffic.received[0]) == payload);
         }
