@@ -1,10 +1,11 @@
-// Opens any bytes as an ESP packet, three ways: as they are; as the text of a genuine packet, which reaches
-// the checks behind the ICV; and as a mutation of a sealed packet, which must not open unless it changes
-// nothing.
+// Opens any bytes as an ESP packet, four ways: as they are; as the text of a genuine packet, which reaches
+// the checks behind the ICV; as a mutation of a sealed packet, which must not open unless it changes nothing;
+// and as the order in which genuine packets arrive, of which each opens once, if it is not too old.
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -83,6 +84,30 @@ void open_mutated(const weft::SaKeys& keys, std::span<const std::uint8_t> input)
     require(std::ranges::equal(payload, std::span{packet}.subspan(weft::Esp::header_size, payload.size())));
 }
 
+// Two bytes a packet, a number with its sign in the lowest bit: how far its sequence number is from the one
+// before it. The first is the low half's distance from the wrap, where the high half must be inferred.
+void open_in_order(const weft::SaKeys& keys, std::span<const std::uint8_t> input) {
+    constexpr std::size_t window = 512;
+    constexpr std::uint64_t wrap = std::uint64_t{1} << 32U;
+    std::uint64_t highest = wrap - 1000;
+    weft::InboundSa inbound{keys, window, highest};
+    std::set<std::uint64_t> opened;
+    std::uint64_t sequence = highest;
+    for (std::size_t i = 0; i + 1 < input.size() && i < 256; i += 2) {
+        const std::uint64_t number = input[i] | static_cast<unsigned>(input[i + 1]) << 8U;
+        sequence = number % 2 == 0 ? sequence + number / 2 : sequence - std::min(sequence - 1, number / 2);
+        weft::OutboundSa outbound{keys, sequence};
+        Bytes packet(weft::Esp::sealed_size(0));
+        require(weft::Esp::seal(outbound, packet, 0, 59) == packet.size());
+        const bool is_new = sequence > highest || (sequence + inbound.window().size() > highest &&
+                                                   sequence > wrap - 1000 && !opened.contains(sequence));
+        require(weft::Esp::open_in_place(inbound, packet).has_value() == is_new);
+        if (is_new) opened.insert(sequence);
+        highest = std::max(highest, is_new ? sequence : 0);
+        require(inbound.window().highest() == highest);
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -94,5 +119,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     open_as_packet(keys, input);
     open_as_text(keys, input);
     open_mutated(keys, input);
+    open_in_order(keys, input);
     return 0;
 }

@@ -5,9 +5,11 @@
 //   1  as a datagram with a correct mac1, which anyone can compute who knows the public key
 //   2  as bytes that are mixed into a valid initiation, with a correct mac1
 //   3  the same with a valid response
-//   4  as the payload of an initiation or a response: hostile, but from an authenticated peer
+//   4  as a payload that is parsed
+//   5  as the payload of an authentic initiation: hostile, but from a peer
+//   6  as a cookie for the initiation that was sent
 //
-// Nothing but the two valid messages, unchanged, may bring about a session.
+// Nothing but messages that the peer has made, unchanged, may bring about a session.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -18,8 +20,10 @@
 #include <vector>
 
 #include "crypto/blake2s.h"
+#include "crypto/noise.h"
 #include "crypto/x25519.h"
 #include "overlay/control_gate.h"
+#include "overlay/cookie.h"
 #include "overlay/handshake.h"
 #include "overlay/handshake_message.h"
 
@@ -130,6 +134,40 @@ void parse_payloads(ByteView input) {
     }
 }
 
+// The responder's answer must be one that the initiator's payload allows.
+void call(Pair& pair, ByteView payload) {
+    payload = payload.first(std::min<std::size_t>(payload.size(), 64));
+    constexpr std::uint32_t index = 7;
+    auto builder = ControlBuilder::initiation(index, noise_message_1_overhead + payload.size());
+    const X25519 identity{private_key(1)};
+    const auto remote = NoiseRemote::make(identity, pair.b_public, {});
+    Secret<32> ephemeral;
+    std::ranges::fill(ephemeral.writable(), std::uint8_t{3});
+    NoiseInitiator noise{NoisePattern::ik_psk2, handshake_prologue(builder.header()), identity, *remote,
+                         std::move(ephemeral)};
+    if (!noise.write_message(payload, builder.noise())) std::abort();
+    const auto datagram = std::move(builder).finish(mac1_key(pair.b_public), nullptr).datagram;
+    const auto parsed = InitiationPayload::parse(payload);
+    (void)pair.b.receive(datagram, somewhere, Instant{}, wall);
+    for (const auto& action : pair.b.take_actions()) {
+        const auto* install = std::get_if<Handshaker::Install>(&action);
+        if (install == nullptr) continue;
+        if (!parsed || install->sessions.size() != 1) std::abort();
+        if (std::ranges::find(parsed->ciphers, install->sessions[0].outbound.cipher) == parsed->ciphers.end())
+            std::abort();
+    }
+    (void)pair.b.receive(datagram, somewhere, Instant{std::chrono::seconds{1}}, wall);
+    require_no_session(pair.b);
+}
+
+void give_cookie(Pair& pair, ByteView input) {
+    const auto empty = CookieReply{}.serialize();
+    Bytes datagram{empty.begin(), empty.end()};
+    std::ranges::copy(input.first(std::min(input.size(), datagram.size() - 12)), datagram.begin() + 12);
+    std::copy_n(pair.initiation.begin() + 8, 4, datagram.begin() + 8);
+    receive(pair.a, datagram);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -137,7 +175,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const ByteView input{data + 1, size - 1};
     Bytes datagram{input.begin(), input.end()};
     Pair pair;
-    switch (data[0] % 5) {
+    switch (data[0] % 7) {
         case 0:
             knock(pair.b_public, datagram);
             receive(pair.b, datagram);
@@ -163,8 +201,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             if (differ(datagram, valid)) receive(pair.a, datagram);
             break;
         }
-        default:
+        case 4:
             parse_payloads(input);
+            break;
+        case 5:
+            call(pair, input);
+            break;
+        default:
+            give_cookie(pair, input);
             break;
     }
     return 0;
