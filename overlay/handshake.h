@@ -16,15 +16,15 @@
 // the one that this side's initiations go to, unless none is known; the peer's first packet will.
 //
 // Lost messages. An initiation is repeated each second, six times, then after 2 s, then every 4 s, all
-// +-20 %, each time with a new ephemeral key, timestamp, index and SPI, for 90 s; then Retire. The next report
-// that data waits starts anew. A response is never repeated: the next initiation asks for another.
+// +-20 %, each time with a new ephemeral key, timestamp, index and SPI, for 90 s; then Retire. The next
+// report that data waits starts anew. A response is never repeated: the next initiation asks for another.
 //
 // Rekeying. The initiator of the latest session makes another 120..150 s after it, the responder after 165 s,
 // if data was sent; either one when a worker's SA is running out of what its key may seal (crypto/sa.h). The
 // time is drawn for each session, so that ten thousand peers that a node has called at once do not all rekey
-// at once. It leaves the initiator 15 s or more, which are eight attempts, before the responder tries as well,
-// and that one as many. The old session stays until the datapath replaces it. A session dies at 180 s: the
-// datapath stops using it, and here Retire follows, unless a handshake is under way.
+// at once. It leaves the initiator 15 s or more, which are eight attempts, before the responder tries as
+// well, and that one as many. The old session stays until the datapath replaces it. A session dies at 180 s:
+// the datapath stops using it, and here Retire follows, unless a handshake is under way.
 //
 // Both at once. If each side has sent an initiation, the one of the larger public key goes on: its owner does
 // not answer while its own is fresh (not yet due for repetition, one of the first three); if it was sent

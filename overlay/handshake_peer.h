@@ -42,8 +42,8 @@ struct HandshakeTiming {
     static constexpr Duration report_lag = std::chrono::seconds{1};
     static constexpr unsigned attempts_that_prevail = 3;
 
-    // How long to wait for an answer to the n-th attempt, without jitter. Where one message in twenty is lost,
-    // an attempt fails once in ten times: six in the first seconds leave one peer in a million without.
+    // How long to wait for an answer to the n-th attempt, without jitter. Where one message in twenty is
+    // lost, an attempt fails once in ten times: six in the first seconds leave one peer in a million without.
     static constexpr unsigned quick_retries = 6;
 
     static constexpr Duration retry_interval(unsigned attempts) noexcept {

@@ -91,9 +91,9 @@ bool PathSearch::answered(std::uint64_t id, Instant now) noexcept {
     return true;
 }
 
-// What has got through before and does not any more is a black hole. If not even the least gets an answer, the
-// peer is out of reach, which says nothing of sizes. Each failure may as well mean that the path has become
-// narrower still, so what is being sent is confirmed before the search goes on.
+// What has got through before and does not any more is a black hole. If not even the least gets an answer,
+// the peer is out of reach, which says nothing of sizes. Each failure may as well mean that the path has
+// become narrower still, so what is being sent is confirmed before the search goes on.
 void PathSearch::failed(std::uint16_t size, Instant now) noexcept {
     target_ = 0;
     if (size <= least_) {

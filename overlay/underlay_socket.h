@@ -53,9 +53,9 @@ UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional
 UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device,
                                    const PortSharing& sharing, std::uint16_t port);
 
-// A datagram to the shared port goes to the socket in place SPI % workers; a control datagram, which begins with
-// four zero bytes, to the one behind those; what is shorter (a NAT keepalive) to the first. To be called when
-// all sockets are bound.
+// A datagram to the shared port goes to the socket in place SPI % workers; a control datagram, which begins
+// with four zero bytes, to the one behind those; what is shorter (a NAT keepalive) to the first. To be called
+// when all sockets are bound.
 void steer_by_spi(const UnderlaySocket& any, unsigned workers);
 
 }  // namespace weft

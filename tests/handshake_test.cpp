@@ -719,7 +719,8 @@ TEST_CASE("a peer of unknown endpoint is known by its initiation") {
 }
 
 TEST_CASE(
-    "initiations are repeated each second, six times, then after 2 s, then every 4 s, each a new one, and given "
+    "initiations are repeated each second, six times, then after 2 s, then every 4 s, each a new one, and "
+    "given "
     "up after 90 s") {
     World world{15};
     world.initiate(0, 1);

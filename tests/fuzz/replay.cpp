@@ -1,5 +1,5 @@
-// Instead of the fuzzer: tries each input of a file once, one a line in hexadecimal digits. Exit status 1 if the
-// file cannot be read or holds none; what an input finds aborts.
+// Instead of the fuzzer: tries each input of a file once, one a line in hexadecimal digits. Exit status 1 if
+// the file cannot be read or holds none; what an input finds aborts.
 #include <cstdint>
 #include <fstream>
 #include <iostream>

@@ -296,8 +296,8 @@ TEST_CASE("a datagram goes to the worker that its SPI names, a handshake's to a 
         const test::UdpSocket peer(at("127.0.0.1:6001"));
         for (const auto& [payload, worker, channel] :
              {Case{"\0\0\1\0rest"s, 256 % 3}, Case{"\0\0\1\1rest"s, 257 % 3}, Case{"\0\0\1\2rest"s, 258 % 3},
-              Case{"\xFF\xFF\xFF\xFE"s, 0xFFFFFFFE % 3}, Case{"\0\0\0\0\1\1handshake"s, 2, Channel::control}, Case{"\xFF"s, 0},
-              Case{"\0\0\1"s, 0}}) {
+              Case{"\xFF\xFF\xFF\xFE"s, 0xFFFFFFFE % 3}, Case{"\0\0\0\0\1\1handshake"s, 2, Channel::control},
+              Case{"\xFF"s, 0}, Case{"\0\0\1"s, 0}}) {
             CHECK(workers[worker]->local_port(Channel::esp) == to.port);
             peer.send(to, payload);
             Traffic traffic;
