@@ -13,7 +13,8 @@
 //
 // Endpoints. A response proves where the peer is: it answers a fresh key. An initiation does not: it can have
 // been held back and sent on by anybody. It moves neither the endpoint that the session in use sends to nor
-// the one that this side's initiations go to, unless none is known; the peer's first packet will.
+// the one that this side's initiations go to, unless none is known; the peer's first packet will. But if the
+// first initiation is in vain, the next ones go to where the peer's came from as well.
 //
 // Lost messages. An initiation is repeated each second, six times, then after 2 s, then every 4 s, all
 // +-20 %, each time with a new ephemeral key, timestamp, index and SPI, for 90 s; then Retire. The next

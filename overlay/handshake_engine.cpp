@@ -127,7 +127,7 @@ void Handshaker::Engine::tick(Instant now, WallTime wall) {
 
 void Handshaker::Engine::on_deadline(HandshakePeer& peer, Instant now, WallTime wall) {
     if (peer.effort && now < peer.effort->since + Timing::give_up_after) {
-        send_attempt(peer, peer.next_endpoint(), now, wall);
+        send_attempt(peer, peer.known_endpoint(), now, wall);
         return;
     }
     end_effort(peer);
@@ -140,12 +140,14 @@ void Handshaker::Engine::start_effort(HandshakePeer& peer, Instant now, WallTime
     if (peer.answered_within(Timing::first_retry, now)) {
         give_way(peer, now);
     } else {
-        send_attempt(peer, peer.next_endpoint(), now, wall);
+        send_attempt(peer, peer.known_endpoint(), now, wall);
     }
 }
 
 void Handshaker::Engine::send_attempt(HandshakePeer& peer, const Endpoint& to, Instant now, WallTime wall) {
+    const auto other = peer.other_endpoint();
     send_initiation(peer, to, now, wall);
+    if (other && other != to) send_again(*other);
     auto& effort = peer.current_effort();
     effort.gave_way = false;
     ++effort.attempts;
@@ -175,6 +177,13 @@ void Handshaker::Engine::send_initiation(HandshakePeer& peer, const Endpoint& to
     by_index_.emplace(index, &peer);
     actions_.emplace_back(Remember{identity_.public_key(), payload.timestamp});
     actions_.emplace_back(Send{peer.id, to, std::move(datagram)});
+}
+
+// The datagram that was sent last.
+void Handshaker::Engine::send_again(const Endpoint& to) {
+    Send again = std::get<Send>(actions_.back());
+    again.to = to;
+    actions_.emplace_back(std::move(again));
 }
 
 // The peer's handshake goes first. The side of the smaller key keeps its attempt, which may be answered yet;

@@ -76,6 +76,7 @@ class Handshaker::Engine {
 
     void start_effort(HandshakePeer& peer, Instant now, WallTime wall);
     void send_attempt(HandshakePeer& peer, const Endpoint& to, Instant now, WallTime wall);
+    void send_again(const Endpoint& to);
     void send_initiation(HandshakePeer& peer, const Endpoint& to, Instant now, WallTime wall);
     void give_way(HandshakePeer& peer, Instant now);
     void drop_attempt(HandshakePeer& peer);

@@ -124,11 +124,16 @@ struct HandshakePeer {
         return *effort->attempt;
     }
 
-    // Where the next attempt goes: each second one to where the peer called from, which proves nothing but
-    // may be the only place where it still is.
-    [[nodiscard]] Endpoint next_endpoint() const noexcept {
+    // For those who know that it is there.
+    [[nodiscard]] Endpoint known_endpoint() const noexcept {
         if (!endpoint) std::abort();
-        return called_from && effort && effort->attempts % 2 == 1 ? *called_from : *endpoint;
+        return *endpoint;
+    }
+
+    // Where an attempt goes as well if the one before was in vain: where the peer called from proves nothing,
+    // but may be the only place where it still is.
+    [[nodiscard]] std::optional<Endpoint> other_endpoint() const noexcept {
+        return effort && effort->attempts > 0 && called_from != endpoint ? called_from : std::nullopt;
     }
 
     // To be proved to the peer.

@@ -674,21 +674,22 @@ TEST_CASE(
     CHECK(std::get<Handshaker::Install>(installed.at(0)).moves);
 
     // Where each calls the other now: the initiator where the response came from, the responder where it
-    // always did, and if that is in vain, where it was called from.
+    // always did, and if that is in vain, where it was called from as well.
     const auto calls = [&](std::size_t from, std::size_t to) {
         world.handshaker(from).initiate(World::peer(to), world.now, world.wall());
-        std::vector<Endpoint> called;
-        for (int i = 0; i < 3; ++i) {
+        std::vector<std::vector<Endpoint>> called(3);
+        for (auto& attempt : called) {
             for (const auto& action : world.handshaker(from).take_actions())
-                if (const auto* send = std::get_if<Handshaker::Send>(&action)) called.push_back(send->to);
+                if (const auto* send = std::get_if<Handshaker::Send>(&action)) attempt.push_back(send->to);
             world.now = *world.handshaker(from).next_deadline();
             world.handshaker(from).tick(world.now, world.wall());
         }
         return called;
     };
     world.now += 1s;
-    CHECK(calls(0, 1) == std::vector{endpoint(78), endpoint(78), endpoint(78)});
-    CHECK(calls(1, 0) == std::vector{endpoint(0), endpoint(77), endpoint(0)});
+    using Calls = std::vector<std::vector<Endpoint>>;
+    CHECK(calls(0, 1) == Calls{{endpoint(78)}, {endpoint(78)}, {endpoint(78)}});
+    CHECK(calls(1, 0) == Calls{{endpoint(0)}, {endpoint(0), endpoint(77)}, {endpoint(0), endpoint(77)}});
 }
 
 TEST_CASE("once the peer has been heard, nobody looks for it where it called from") {
