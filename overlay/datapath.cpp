@@ -555,8 +555,20 @@ void Datapath::heard_from(Peer& peer, PeerSession& session, const Endpoint& from
         promote_next(peer);
     }
     if (!peer.previous) return;
+    if (&session == peer.previous.get() && !session.draining) remind(peer, from);
     const auto* whose = peer.previous->draining ? peer.previous.get() : peer.current.get();
     if (&session == whose) peer.previous->drain(now_);
+}
+
+// The peer still seals with the old keys: what told it that the new ones are in use was lost, or went to
+// where it is no more. It is told again, at the place that it calls from; to move there takes a packet under
+// the new keys.
+void Datapath::remind(Peer& peer, const Endpoint& from) noexcept {
+    if (now_ - peer.reminded < Peer::remind_interval) return;
+    peer.reminded = now_;
+    const auto known = std::exchange(peer.endpoint, from);
+    send_dummy(peer);
+    peer.endpoint = known;
 }
 
 void Datapath::frame_from_peer(Port& tunnel, Vni vni, Packet frame) noexcept {

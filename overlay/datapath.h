@@ -252,6 +252,7 @@ class Datapath {
     void from_vxlan(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept;
     void from_control(const ReceivedTrain& train, std::span<const std::uint8_t> datagram) noexcept;
     void heard_from(Peer& peer, PeerSession& session, const Endpoint& from, bool newest, bool data) noexcept;
+    void remind(Peer& peer, const Endpoint& from) noexcept;
     void deliver_opened() noexcept;
     [[nodiscard]] bool make_whole(Opened& opened) noexcept;
     void frame_from_peer(Port& tunnel, Vni vni, Packet frame) noexcept;

@@ -67,6 +67,7 @@ struct TunnelPayload {
 struct Peer {
     static constexpr std::size_t max_parked = 16;
     static constexpr Duration max_parked_for = std::chrono::seconds{5};
+    static constexpr Duration remind_interval = std::chrono::milliseconds{500};
 
     PeerId id;
     PortId port;
@@ -84,6 +85,7 @@ struct Peer {
     std::uint32_t fragmented = 0;     // packets so far
     std::vector<TunnelPayload> parked;
     Instant parked_since;
+    Instant reminded;  // that there are new keys
 
     // Not yet reported to the control side.
     bool sent = false;

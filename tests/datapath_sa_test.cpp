@@ -600,6 +600,32 @@ TEST_CASE("an old session's packets do not move the peer") {
     CHECK(endpoint_of(node) == there);
 }
 
+TEST_CASE("a peer that still seals with the old keys is told of the new ones, where it is, now and then") {
+    PeerNode node;
+    node.install(0, true);
+    node.install(1, true);
+    SaEnd new_far{401, 301};
+    node.now += 60s;
+    (void)node.sent();
+    const auto reminded = [&] {
+        node.receive(node.far.seal(datagram_in(), next_ipv4), elsewhere);
+        return node.sent();
+    };
+    const auto sent = reminded();
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].to == elsewhere);
+    CHECK(new_far.open(sent[0].bytes).next_header == 59);
+    CHECK(endpoint_of(node) == there);
+    CHECK(reminded().empty());
+    node.now += 500ms;
+    CHECK(reminded().size() == 1);
+    node.receive(new_far.seal({}, 59), elsewhere);
+    CHECK(endpoint_of(node) == elsewhere);
+    node.now += 500ms;
+    (void)node.sent();
+    CHECK(reminded().empty());
+}
+
 TEST_CASE("with keys but without an endpoint nothing is sent until the peer was heard") {
     PeerNode node{std::nullopt};
     node.install_manual();
