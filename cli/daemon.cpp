@@ -77,6 +77,17 @@ Id find_by_name(const std::map<Id, Info>& infos, const std::string& name) {
     return found->first;
 }
 
+// {"limit": N}
+std::size_t wanted_flows(const nlohmann::json& params) {
+    constexpr std::size_t by_default = 50;
+    constexpr std::size_t most = 10'000;
+    if (!params.is_object() || !params.contains("limit")) return by_default;
+    const auto& limit = params.at("limit");
+    if (!limit.is_number_unsigned() || limit.get<std::size_t>() > most)
+        throw InvalidParams(fmt::format("'limit' is a number of flows, {} at most", most));
+    return limit.get<std::size_t>();
+}
+
 }  // namespace
 
 Daemon::Daemon(Loop& loop)
@@ -378,6 +389,9 @@ void Daemon::serve(const std::string& path) {
     answer("routes", &report_routes);
     answer("peers", &report_peers);
     answer("drops", &report_drops);
+    control_->add_method("flows", [this](const nlohmann::json& params, const Reply& reply) {
+        ask_workers(&report_flows, reply, wanted_flows(params));
+    });
     control_->add_method("rekey", [this](const nlohmann::json& params, const Reply& reply) {
         reply.result(rekey(*keying_, names_, params));
     });
@@ -388,18 +402,21 @@ void Daemon::serve(const std::string& path) {
 }
 
 // Half of every answer is the workers': the request waits for their snapshots.
-void Daemon::answer(const std::string& method, nlohmann::json (*report)(const Snapshot&, const Names&)) {
-    control_->add_method(method, [this, report](const nlohmann::json&, const Reply& reply) {
-        const std::uint64_t request = next_request_++;
-        Request& waiting = requests_[request];
-        waiting.answer = [this, report, reply](const Snapshot& snapshot) {
-            reply.result(report(snapshot, current_names()));
-        };
-        waiting.parts.resize(workers_->count());
-        workers_->post_all([request](Worker& worker) {
-            worker.emit(SnapshotTaken{request, std::make_unique<Snapshot>(worker.snapshot())});
-        });
+void Daemon::ask_workers(Report report, const Reply& reply, std::size_t flows) {
+    const std::uint64_t request = next_request_++;
+    Request& waiting = requests_[request];
+    waiting.answer = [this, report, reply](const Snapshot& snapshot) {
+        reply.result(report(snapshot, current_names()));
+    };
+    waiting.parts.resize(workers_->count());
+    workers_->post_all([request, flows](Worker& worker) {
+        worker.emit(SnapshotTaken{request, std::make_unique<Snapshot>(worker.snapshot(flows))});
     });
+}
+
+void Daemon::answer(const std::string& method, Report report) {
+    control_->add_method(
+        method, [this, report](const nlohmann::json&, const Reply& reply) { ask_workers(report, reply); });
 }
 
 void Daemon::complete(unsigned worker, SnapshotTaken taken) {

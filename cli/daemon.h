@@ -66,7 +66,9 @@ class Daemon {
     PeerId peer_id(const std::string& name) const;
 
     void serve(const std::string& path);
-    void answer(const std::string& method, nlohmann::json (*report)(const Snapshot&, const Names&));
+    using Report = nlohmann::json (*)(const Snapshot&, const Names&);
+    void answer(const std::string& method, Report report);
+    void ask_workers(Report report, const Reply& reply, std::size_t flows = 0);
     void complete(unsigned worker, SnapshotTaken taken);
     void lost(PortId port);
     void handle_events();

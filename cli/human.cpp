@@ -18,6 +18,16 @@ std::string human_bytes(std::uint64_t bytes) {
                         : fmt::format("{:.0f} {}", value, units[unit]);
 }
 
+std::string human_bit_rate(std::uint64_t bits_per_second) {
+    static constexpr std::array units = {"kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"};
+    if (bits_per_second < 1000) return fmt::format("{} bit/s", bits_per_second);
+    auto value = static_cast<double>(bits_per_second);
+    std::size_t unit = 0;
+    for (value /= 1000; value >= 999.5 && unit + 1 < units.size(); value /= 1000) ++unit;
+    return value < 9.95 ? fmt::format("{:.1f} {}", value, units[unit])
+                        : fmt::format("{:.0f} {}", value, units[unit]);
+}
+
 std::string human_duration(double seconds) {
     if (seconds < 0.95) return fmt::format("{:.1f}s", std::max(seconds, 0.0));
     const auto whole = static_cast<std::uint64_t>(std::llround(seconds));

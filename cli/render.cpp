@@ -172,6 +172,55 @@ std::string render_peers(const json& result, bool color) {
     return table.to_string(color);
 }
 
+// An address with its port; brackets keep the colons of IPv6 apart.
+std::string endpoint(const json& flow, const char* address, const char* port) {
+    const auto host = text(flow, address);
+    return fmt::format("{}:{}", host.contains(':') ? '[' + host + ']' : host, text(flow, port));
+}
+
+std::string protocol_name(const json& number) {
+    switch (number.get<unsigned>()) {
+        case 1:
+            return "icmp";
+        case 6:
+            return "tcp";
+        case 17:
+            return "udp";
+        case 58:
+            return "icmpv6";
+        default:
+            return number.dump();
+    }
+}
+
+std::string render_flows(const json& result, bool color) {
+    const auto& flows = result.at("flows");
+    const auto& table_size = result.at("flow_table");
+    Table table{{{"PROTO"},
+                 {"SOURCE"},
+                 {"DESTINATION"},
+                 {"BRIDGE"},
+                 {"IN"},
+                 {"OUT"},
+                 {"STATE"},
+                 {"RATE", Align::right},
+                 {"PACKETS", Align::right},
+                 {"BYTES", Align::right},
+                 {"IDLE", Align::right}}};
+    for (const auto& flow : flows) {
+        const auto bridge = flow.at("bridge").is_null() ? "routed" : text(flow, "bridge");
+        const auto state = text(flow, "state");
+        table.add({protocol_name(flow.at("protocol")), endpoint(flow, "source", "source_port"),
+                   endpoint(flow, "destination", "destination_port"), bridge, text(flow, "in"),
+                   text(flow, "out"), Table::Cell{state, state == "established" ? Tone::good : Tone::plain},
+                   human_bit_rate(flow.at("bits_per_s").get<std::uint64_t>()), text(flow, "packets"),
+                   bytes(flow, "bytes"), human_duration(flow.at("idle_s").get<double>())});
+    }
+    const auto summary = fmt::format("{} of {} flows known, {} displaced\n", text(table_size, "flows"),
+                                     text(table_size, "limit"), text(table_size, "evicted"));
+    return flows.empty() ? "no flows\n" + summary : table.to_string(color) + summary;
+}
+
 std::string render_drops(const json& result, bool color) {
     const auto& drops = result.at("drops");
     if (drops.empty()) return "nothing was dropped\n";
@@ -198,8 +247,8 @@ struct Renderer {
 
 constexpr std::array renderers = {
     Renderer{"status", render_status}, Renderer{"ports", render_ports}, Renderer{"fdb", render_fdb},
-    Renderer{"routes", render_routes}, Renderer{"peers", render_peers}, Renderer{"drops", render_drops},
-    Renderer{"rekey", render_rekey},
+    Renderer{"routes", render_routes}, Renderer{"peers", render_peers}, Renderer{"flows", render_flows},
+    Renderer{"drops", render_drops},   Renderer{"rekey", render_rekey},
 };
 
 }  // namespace

@@ -255,6 +255,35 @@ json report_fdb(const Snapshot& snapshot, const Names& names) {
     return {{"stations", std::move(list)}};
 }
 
+json report_flows(const Snapshot& snapshot, const Names& names) {
+    auto list = json::array();
+    for (const auto& [flow, age, idle] : snapshot.flows) {
+        const bool is_routed = flow.bridge == Flow::routed;
+        json object;
+        object["protocol"] = flow.key.protocol;
+        object["source"] = flow.key.source.to_string();
+        object["source_port"] = flow.key.source_port;
+        object["destination"] = flow.key.destination.to_string();
+        object["destination_port"] = flow.key.destination_port;
+        object["bridge"] = is_routed ? json{} : json(name_of(names.bridges, flow.bridge, "bridge"));
+        object["vlan"] = flow.key.vlan == untagged ? json{} : value_of(flow.key.vlan);
+        object["source_mac"] = is_routed ? json{} : value_of(flow.key.source_mac);
+        object["destination_mac"] = is_routed ? json{} : value_of(flow.key.destination_mac);
+        object["in"] = name_of(names.ports, flow.in, "port");
+        object["out"] = name_of(names.ports, flow.out, "port");
+        object["state"] = to_string(flow.state);
+        object["packets"] = flow.packets;
+        object["bytes"] = flow.bytes;
+        object["bits_per_s"] = 8 * flow.bytes_per_second;
+        object["age_s"] = seconds(age);
+        object["idle_s"] = seconds(idle);
+        list.push_back(std::move(object));
+    }
+    const auto& table = snapshot.flow_table;
+    return {{"flows", std::move(list)},
+            {"flow_table", {{"flows", table.flows}, {"limit", table.limit}, {"evicted", table.evicted}}}};
+}
+
 json report_routes(const Snapshot& snapshot, const Names& names) {
     auto routes = json::array();
     for (const auto& route : snapshot.routes) {

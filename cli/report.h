@@ -91,6 +91,9 @@ nlohmann::json report_routes(const Snapshot& snapshot,
                              const Names& names);  // {"routes": [...], "neighbors": [...]}
 nlohmann::json report_peers(const Snapshot& snapshot, const Names& names);  // {"peers": [...]}
 
+// {"flows": [...], "flow_table": {...}}: one for each direction, the busiest first, as many as the snapshot has.
+nlohmann::json report_flows(const Snapshot& snapshot, const Names& names);
+
 // {"drops": [...]}: one for each reason that has occurred, at a port, a peer or the underlay; also
 // `ring_full`, which the kernel counts (a port's `ring_drops`) and `dropped_packets` does not.
 nlohmann::json report_drops(const Snapshot& snapshot, const Names& names);

@@ -69,6 +69,7 @@ constexpr auto footer =
     "  weft --control /run/weft/b.sock peers\n"
     "  weft --json ports | jq '.ports[] | {port, rx_bytes}'\n"
     "  weft monitor                           until Ctrl-C\n"
+    "  weft flows --limit 10\n"
     "  weft rekey site-b\n"
     "  weft check /etc/weft/site-a.toml\n"
     "  (umask 077; weft genkey > site-a.key); weft pubkey < site-a.key\n"
@@ -96,6 +97,20 @@ constexpr auto rekey_footer =
     "old\n"
     "ones are wiped, within seconds. weft peers shows the new handshake's age. Keys set by hand are not\n"
     "renewed. What this does not change is the node's private key: weft genkey makes one.\n";
+
+constexpr auto flows_footer =
+    "Prints a line for each direction of a flow: TCP and UDP by addresses and ports, pings by their "
+    "identifier. "
+    "The\n"
+    "busiest come first, by the rate (RATE) of the last seconds. A flow is new, established once both "
+    "directions "
+    "were\n"
+    "seen and TCP's handshake is over, or closing after FIN or RST. PACKETS counts a super-frame as one, as "
+    "weft "
+    "ports\n"
+    "does. A flow that is idle for a minute is forgotten; when the table is full, the quietest give way.\n"
+    "  weft flows --limit 10\n"
+    "  watch -n 1 weft flows\n";
 
 constexpr auto check_footer =
     "Prints every problem as FILE:LINE:COLUMN: what: cure on standard error and exits with 2, or prints a "
@@ -172,6 +187,7 @@ struct CommandLine {
     std::string control;
     std::string file;
     std::string peer;
+    unsigned limit = 50;
     bool as_json = false;
     int status = 0;
 
@@ -189,6 +205,11 @@ struct CommandLine {
             add(query.name, query.summary, query.details,
                 [this, name = query.name] { return ask(control, name, as_json); });
         }
+        add("flows", "what flows, the busiest first", flows_footer,
+            [this] { return ask(control, "flows", as_json, {{"limit", limit}}); })
+            ->add_option("--limit", limit, "Print at most so many (default: 50)")
+            ->type_name("N")
+            ->check(CLI::Range(1, 10'000));
         add("monitor", "what happens, as it happens", monitor_footer,
             [this] { return monitor(control, as_json); });
         add("rekey", "agree on new keys now, with one peer or all", rekey_footer, [this] {

@@ -157,8 +157,8 @@ void Worker::use_offload(OffloadSwitches switches) {
     }
 }
 
-Snapshot Worker::snapshot() {
-    Snapshot snapshot = datapath_.snapshot(now());
+Snapshot Worker::snapshot(std::size_t flows) {
+    Snapshot snapshot = datapath_.snapshot(now(), flows);
     for (PortSnapshot& port : snapshot.ports) {
         const auto found = devices_.find(port.port);
         if (found != devices_.end()) port.ring_drops = found->second.device->ring_drops();

@@ -83,9 +83,9 @@ class Worker {
 
     void busy_poll(Duration after_event) noexcept { loop_->busy_poll(after_event); }
 
-    void use_offload(OffloadSwitches switches);  // of all devices, also those attached later
-    [[nodiscard]] Snapshot snapshot();           // the datapath's, and what the devices tell
-    bool emit(WorkerEvent event) noexcept;       // false: there was no room
+    void use_offload(OffloadSwitches switches);          // of all devices, also those attached later
+    [[nodiscard]] Snapshot snapshot(std::size_t flows);  // the datapath's, and what the devices tell
+    bool emit(WorkerEvent event) noexcept;               // false: there was no room
 
   private:
     struct Attached {

@@ -24,7 +24,7 @@ constexpr std::size_t confirmed_room = PathMtu{PathSearch::base, true}.room();
 
 }  // namespace
 
-Datapath::Datapath(PacketPool& pool) : pool_(pool) {
+Datapath::Datapath(PacketPool& pool, const FlowTable::Limits& flows) : pool_(pool), flows_(flows) {
     events_.reserve(max_events);
     frames_.reserve(max_received);
     arrived_.reserve(max_received);
@@ -64,19 +64,25 @@ void Datapath::take_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) n
     const auto what = admit(slot, in, frame);
     if (!what) return;
     slot.bridge.prefetch_buckets(what->flow);
-    frames_.push_back({&slot, in, std::move(frame), *what});
+    const std::uint32_t flow_hash = FlowTable::hash_of(what->flow, in, slot.id);
+    flows_.prefetch_bucket(flow_hash);
+    frames_.push_back({&slot, in, std::move(frame), *what, flow_hash});
 }
 
 void Datapath::forward_taken() noexcept {
-    for (const Frame& frame : frames_) frame.slot->bridge.prefetch_stations(frame.what.flow);
-    for (Frame& frame : frames_) forward_frame(*frame.slot, frame.in, std::move(frame.packet), frame.what);
+    for (const Frame& frame : frames_) {
+        frame.slot->bridge.prefetch_stations(frame.what.flow);
+        flows_.prefetch_entry(frame.flow_hash);
+    }
+    for (Frame& frame : frames_) forward_frame(std::move(frame));
     frames_.clear();
 }
 
 // The same for a frame by itself, as it comes out of the router.
 void Datapath::bridge_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) noexcept {
     const auto what = admit(slot, in, frame);
-    if (what) forward_frame(slot, in, std::move(frame), *what);
+    if (what)
+        forward_frame({&slot, in, std::move(frame), *what, FlowTable::hash_of(what->flow, in, slot.id)});
 }
 
 std::optional<Classified> Datapath::admit(const Topology::BridgeSlot& slot, PortId in,
@@ -95,18 +101,31 @@ std::optional<Classified> Datapath::admit(const Topology::BridgeSlot& slot, Port
     return *what;
 }
 
-void Datapath::forward_frame(Topology::BridgeSlot& slot, PortId in, Packet frame,
-                             const Classified& what) noexcept {
-    const Verdict verdict = slot.bridge.forward(what.flow, in, now_);
-    if (verdict.learned) announce(StationLearned{slot.id, what.flow.vlan, what.flow.source_mac, in});
+// It goes where the flow's last frame went, if that still holds; else the bridge says.
+void Datapath::forward_frame(Frame frame) noexcept {
+    auto& [slot, in, packet, what, flow_hash] = frame;
+    const PortId known =
+        FlowTable::follows(what) ? flows_.pass(frame.item(), topology_.generations(), now_) : no_port;
+    if (known != no_port) return deliver_frame(*slot, in, known, std::move(packet), what);
+    const Verdict verdict = slot->bridge.forward(what.flow, in, now_);
+    if (verdict.learned) announce(StationLearned{slot->id, what.flow.vlan, what.flow.source_mac, in});
     switch (verdict.action) {
         case Verdict::Action::drop:
             return count(in, verdict.reason);
         case Verdict::Action::forward:
-            return deliver_frame(slot, in, verdict.out, std::move(frame), what);
+            remember(frame, verdict.out);
+            return deliver_frame(*slot, in, verdict.out, std::move(packet), what);
         case Verdict::Action::flood:
-            return flood(slot, in, std::move(frame), what);
+            return flood(*slot, in, std::move(packet), what);
     }
+}
+
+// What goes up to the router is followed there.
+void Datapath::remember(const Frame& frame, PortId out) noexcept {
+    if (!FlowTable::follows(frame.what) || topology_.port(out).kind == Port::Kind::leg) return;
+    const auto stamp = topology_.generations().stamp({Generations::of(frame.in), Generations::of(out),
+                                                      Generations::of(frame.slot->id), Generations::never});
+    flows_.decided(frame.item(), {out, stamp, now_ + frame.slot->bridge.stations().refresh_interval()}, now_);
 }
 
 // A copy for every member but the last one, which gets the frame itself (head-end replication, as to
@@ -150,8 +169,20 @@ void Datapath::route_datagram(PortId in, PortId sender, Packet datagram) noexcep
     const auto what = classify_datagram(datagram.bytes());
     if (!what) return count(in, what.error());
     if (is_foreign_source(sender, what->flow.source)) return count(sender, Drop::foreign_source);
-    const RouteVerdict verdict = topology_.router().route(datagram, *what, in, now_);
-    if (verdict.reason) count(in, *verdict.reason);
+    forward_datagram(in, std::move(datagram), *what);
+}
+
+void Datapath::forward_datagram(PortId in, Packet datagram, const Classified& what) noexcept {
+    const RouteVerdict verdict = topology_.router().route(datagram, what, in, now_);
+    if (verdict.reason) {
+        count(in, *verdict.reason);
+    } else if (verdict.action != RouteVerdict::Action::drop && FlowTable::follows(what)) {
+        const auto stamp = topology_.generations().stamp(
+            {Generations::of(in), Generations::of(verdict.out), Generations::policy, Generations::never});
+        flows_.decided(
+            {what, datagram.bytes(), in, Flow::routed, FlowTable::hash_of(what.flow, in, Flow::routed)},
+            {verdict.out, stamp, now_}, now_);
+    }
     deliver_datagram(in, verdict, std::move(datagram));
 }
 
@@ -583,9 +614,7 @@ void Datapath::datagram_from_peer(const Peer& peer, Port& tunnel, Packet datagra
     if (!what) return tunnel.drops.add(what.error());
     if (!topology_.peers().may_send_from(peer, what->flow.source))
         return tunnel.drops.add(Drop::foreign_source);
-    const RouteVerdict verdict = topology_.router().route(datagram, *what, tunnel.id, now_);
-    if (verdict.reason) tunnel.drops.add(*verdict.reason);
-    deliver_datagram(tunnel.id, verdict, std::move(datagram));
+    forward_datagram(tunnel.id, std::move(datagram), *what);
 }
 
 void Datapath::to_outbox(Port& port, Packet packet) noexcept {

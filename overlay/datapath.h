@@ -35,6 +35,7 @@
 #include "overlay/topology.h"
 #include "vswitch/drop.h"
 #include "vswitch/flow.h"
+#include "vswitch/flow_table.h"
 #include "vswitch/packet.h"
 #include "vswitch/segmenter.h"
 #include "vswitch/token_bucket.h"
@@ -109,7 +110,7 @@ class Datapath {
     static constexpr std::size_t max_events =
         256;  // waiting to be taken; further ones are dropped, and retried by the protocol
 
-    explicit Datapath(PacketPool& pool);
+    explicit Datapath(PacketPool& pool, const FlowTable::Limits& flows = {});
 
     [[nodiscard]] Topology& topology() noexcept { return topology_; }
 
@@ -171,7 +172,8 @@ class Datapath {
 
     [[nodiscard]] DropCounters& underlay_drops() noexcept { return underlay_drops_; }
 
-    [[nodiscard]] Snapshot snapshot(Instant now) const;
+    // With the busiest flows, as many as that.
+    [[nodiscard]] Snapshot snapshot(Instant now, std::size_t flows = 0) const;
 
   private:
     // Bridged frames.
@@ -180,6 +182,11 @@ class Datapath {
         PortId in;
         Packet packet;
         Classified what;
+        std::uint32_t flow_hash;
+
+        [[nodiscard]] FlowTable::Item item() const noexcept {
+            return {what, packet.bytes(), in, slot->id, flow_hash};
+        }
     };
 
     void take_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) noexcept;
@@ -187,7 +194,8 @@ class Datapath {
     void bridge_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) noexcept;
     [[nodiscard]] std::optional<Classified> admit(const Topology::BridgeSlot& slot, PortId in,
                                                   Packet& frame) noexcept;
-    void forward_frame(Topology::BridgeSlot& slot, PortId in, Packet frame, const Classified& what) noexcept;
+    void forward_frame(Frame frame) noexcept;
+    void remember(const Frame& frame, PortId out) noexcept;
     void flood(Topology::BridgeSlot& slot, PortId in, Packet frame, const Classified& what) noexcept;
     void deliver_frame(Topology::BridgeSlot& slot, PortId in, PortId out, Packet frame,
                        const Classified& what) noexcept;
@@ -199,6 +207,7 @@ class Datapath {
 
     // Routed datagrams.
     void route_datagram(PortId in, PortId sender, Packet datagram) noexcept;
+    void forward_datagram(PortId in, Packet datagram, const Classified& what) noexcept;
     void deliver_datagram(PortId in, const RouteVerdict& verdict, Packet datagram) noexcept;
     [[nodiscard]] bool fragments_inside(PortId out) noexcept;
     void datagram_to_peer(PortId in, Port& tunnel, Packet datagram) noexcept;
@@ -281,6 +290,7 @@ class Datapath {
     ControlGate gate_;
     Instant now_{};
 
+    FlowTable flows_;
     Reassembler reassembler_;
     std::vector<std::vector<Packet>> port_outboxes_;  // by port id
     std::vector<PortId> ports_with_output_;

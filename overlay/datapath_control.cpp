@@ -13,6 +13,7 @@ namespace weft {
 void Datapath::tick(Instant now) noexcept {
     now_ = now;
     topology_.expire_stations(now);
+    flows_.sweep(now);
     for (const auto& peer : topology_.peers().peers()) {
         if (!peer || !peer->encrypted) continue;
         topology_.peers().expire(*peer, now);
@@ -183,8 +184,11 @@ bool Datapath::emit(const Event& event) noexcept {
     return true;
 }
 
-Snapshot Datapath::snapshot(Instant now) const {
+Snapshot Datapath::snapshot(Instant now, std::size_t flows) const {
     Snapshot snapshot = topology_.snapshot(now);
+    snapshot.flow_table = {.flows = flows_.size(), .limit = flows_.limit(), .evicted = flows_.evicted()};
+    for (const Flow& flow : flows_.busiest(flows))
+        snapshot.flows.push_back({flow, now - flow.first_seen, now - flow.last_seen});
     snapshot.underlay_drops = underlay_drops_;
     snapshot.pool_available = static_cast<std::uint32_t>(pool_.available());
     snapshot.pool_size = static_cast<std::uint32_t>(pool_.size());

@@ -85,7 +85,7 @@ void Datapath::fit_to_path(Peer& peer) noexcept {
     if (peer.path.most() == UINT16_MAX || !peer.endpoint) return;
     const bool is_v6 = peer.endpoint->address.is_v6();
     peer.room = PathMtu{peer.path.limit(), is_v6}.room();
-    topology_.router().set_mtu(peer.port, PathMtu{peer.path.settled(), is_v6}.routed());
+    topology_.set_mtu(peer.port, PathMtu{peer.path.settled(), is_v6}.routed());
 }
 
 void Datapath::expire_fragments() noexcept {

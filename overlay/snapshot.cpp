@@ -86,6 +86,10 @@ Snapshot merge(std::span<const std::unique_ptr<Snapshot>> parts) {
         add_each(total.peers, part->peers, &PeerSnapshot::peer);
         total.stations.insert(total.stations.end(), part->stations.begin(), part->stations.end());
         total.neighbors.insert(total.neighbors.end(), part->neighbors.begin(), part->neighbors.end());
+        total.flows.insert(total.flows.end(), part->flows.begin(), part->flows.end());
+        total.flow_table.flows += part->flow_table.flows;
+        total.flow_table.limit += part->flow_table.limit;
+        total.flow_table.evicted += part->flow_table.evicted;
         add(total.underlay_drops, part->underlay_drops);
         total.pool_available += part->pool_available;
         total.pool_size += part->pool_size;
@@ -94,6 +98,8 @@ Snapshot merge(std::span<const std::unique_ptr<Snapshot>> parts) {
     if (parts.size() == 1) return total;
     unite(total.stations);
     unite(total.neighbors);
+    std::ranges::stable_sort(total.flows, std::greater{},
+                             [](const FlowSnapshot& shown) { return shown.flow.bytes_per_second; });
     return total;
 }
 

@@ -14,6 +14,7 @@
 #include "crypto/aead.h"
 #include "vswitch/address.h"
 #include "vswitch/drop.h"
+#include "vswitch/flow_table.h"
 #include "vswitch/id.h"
 #include "vswitch/mac_table.h"
 #include "vswitch/route_table.h"
@@ -59,12 +60,26 @@ struct NeighborSnapshot {
     bool reachable = false;
 };
 
+struct FlowSnapshot {
+    Flow flow;
+    Duration age{};   // since the first packet
+    Duration idle{};  // since the last one
+};
+
+struct FlowTableSnapshot {
+    std::uint32_t flows = 0;
+    std::uint32_t limit = 0;
+    std::uint64_t evicted = 0;  // by others, the table being full
+};
+
 struct Snapshot {
     std::vector<PortSnapshot> ports;  // devices, tunnels and legs alike
     std::vector<PeerSnapshot> peers;
     std::vector<StationSnapshot> stations;
     std::vector<NeighborSnapshot> neighbors;
     std::vector<Route> routes;
+    std::vector<FlowSnapshot> flows;  // the busiest first, as many as were asked for
+    FlowTableSnapshot flow_table;
     DropCounters underlay_drops;  // of datagrams that belong to no peer
     std::uint32_t pool_available = 0;
     std::uint32_t pool_size = 0;

@@ -6,16 +6,19 @@ namespace weft {
 
 void Topology::add_bridge(BridgeId id, const BridgeOptions& options) {
     if (bridges_.size() <= id.value()) bridges_.resize(id.value() + std::size_t{1});
-    bridges_[id.value()] = std::make_unique<BridgeSlot>(BridgeSlot{id, options.vni, Bridge{options.limits}});
+    bridges_[id.value()] =
+        std::make_unique<BridgeSlot>(BridgeSlot{id, options.vni, Bridge{options.limits, &generations_}});
 }
 
 void Topology::remove_bridge(BridgeId id) {
     bridges_[id.value()].reset();
+    changed(id);
 }
 
 void Topology::add_frame_device(PortId id, BridgeId bridge_id, const VlanFilter& vlans) {
     slot(id, Port::Kind::frame_device).bridge = bridge_id;
     bridge(bridge_id).bridge.add_member({id, BridgeMember::no_group, vlans});
+    changed(bridge_id);
 }
 
 void Topology::add_datagram_device(PortId id, const std::vector<Prefix>& addresses, std::uint16_t mtu) {
@@ -29,6 +32,7 @@ void Topology::add_leg(PortId id, BridgeId bridge_id, const LegOptions& options)
     leg.gateway = std::make_unique<Gateway>(options.mac, options.addresses, Gateway::Limits{});
     bridge(bridge_id).bridge.add_member(
         {id, BridgeMember::no_group, VlanFilter::access(untagged), options.mac});
+    changed(bridge_id);
 
     auto addresses = options.addresses;
     addresses.push_back({leg.gateway->link_local(), 64});
@@ -43,6 +47,8 @@ void Topology::remove_port(PortId id) {
     if (removed.kind != Port::Kind::frame_device) router_.remove_port(id);
     removed.kind = Port::Kind::absent;
     removed.gateway.reset();
+    changed(id);
+    changed_policy();
 }
 
 void Topology::add_peer(PeerId id, PortId port_id, const PeerOptions& options) {
@@ -69,6 +75,7 @@ void Topology::add_peer(PeerId id, PortId port_id, const PeerOptions& options) {
         peers_.allow_source(prefix, id);
         router_.add_route({prefix, port_id, std::nullopt, Route::Origin::peer});
     }
+    changed_policy();
 }
 
 void Topology::remove_peer(PeerId id) {
@@ -81,6 +88,23 @@ void Topology::remove_peer(PeerId id) {
     }
     router_.remove_port(port_id);
     port(port_id).kind = Port::Kind::absent;
+    changed(port_id);
+    changed_policy();
+}
+
+void Topology::add_route(const Route& route) {
+    router_.add_route(route);
+    changed_policy();
+}
+
+void Topology::remove_route(const Prefix& to) {
+    router_.remove_route(to);
+    changed_policy();
+}
+
+void Topology::set_mtu(PortId port, std::uint16_t mtu) noexcept {
+    router_.set_mtu(port, mtu);
+    changed(port);
 }
 
 Topology::BridgeSlot* Topology::bridge_of(Vni vni) noexcept {
@@ -146,6 +170,7 @@ Port& Topology::slot(PortId id, Port::Kind kind) {
     added.kind = kind;
     added.traffic = {};
     added.drops = {};
+    changed(id);
     return added;
 }
 

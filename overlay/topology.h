@@ -16,6 +16,7 @@
 #include "overlay/snapshot.h"
 #include "vswitch/bridge.h"
 #include "vswitch/gateway.h"
+#include "vswitch/generations.h"
 #include "vswitch/id.h"
 #include "vswitch/router.h"
 
@@ -81,9 +82,9 @@ class Topology {
     void add_peer(PeerId id, PortId port, const PeerOptions& options);
     void remove_peer(PeerId id);
 
-    void add_route(const Route& route) { router_.add_route(route); }
-
-    void remove_route(const Prefix& to) { router_.remove_route(to); }
+    void add_route(const Route& route);
+    void remove_route(const Prefix& to);
+    void set_mtu(PortId port, std::uint16_t mtu) noexcept;  // of the router's port
 
     // For the walk. A port id that was never added has an absent slot: no_port too.
     [[nodiscard]] Port& port(PortId id) noexcept {
@@ -104,6 +105,9 @@ class Topology {
 
     [[nodiscard]] PeerTable& peers() noexcept { return peers_; }
 
+    // Raised by every change here.
+    [[nodiscard]] Generations& generations() noexcept { return generations_; }
+
     void expire_stations(Instant now) noexcept;
 
     // Ports, peers, stations, neighbors and routes; for display.
@@ -111,6 +115,14 @@ class Topology {
 
   private:
     Port& slot(PortId id, Port::Kind kind);
+
+    void changed(PortId id) noexcept { generations_.raise(Generations::of(id)); }
+
+    void changed(BridgeId id) noexcept { generations_.raise(Generations::of(id)); }
+
+    void changed_policy() noexcept { generations_.raise(Generations::policy); }
+
+    Generations generations_;
 
     std::vector<Port> ports_;
     Port nowhere_;

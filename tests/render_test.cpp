@@ -36,6 +36,14 @@ TEST_CASE("sizes have at most three figures and a binary unit") {
     for (const auto& [bytes, text] : cases) CHECK(human_bytes(bytes) == text);
 }
 
+TEST_CASE("rates have at most three figures and a decimal unit") {
+    CHECK(human_bit_rate(0) == "0 bit/s");
+    CHECK(human_bit_rate(999) == "999 bit/s");
+    CHECK(human_bit_rate(1234) == "1.2 kbit/s");
+    CHECK(human_bit_rate(999'600) == "1.0 Mbit/s");
+    CHECK(human_bit_rate(12'345'678'901) == "12 Gbit/s");
+}
+
 TEST_CASE("times have two units at most") {
     struct Case {
         double seconds;
@@ -165,6 +173,23 @@ c       down   -               esp              -                      never   n
 kernel  up     192.0.2.3:4789  none             lan                        -     now         -    0 B      0 B        0
 )"[1]);
     CHECK(render("peers", result, true).find("\033[31mdown\033[0m") != std::string::npos);
+}
+
+TEST_CASE("flows are a table, and the table's size is told below") {
+    const auto result = json::parse(R"({"flows": [
+        {"protocol": 6, "source": "10.0.0.1", "source_port": 1000, "destination": "10.0.0.2",
+         "destination_port": 80, "bridge": "lan", "in": "a1", "out": "site-b", "state": "established",
+         "packets": 3, "bytes": 4000, "bits_per_s": 8000, "age_s": 61.0, "idle_s": 1.5},
+        {"protocol": 58, "source": "fd00::1", "source_port": 7, "destination": "fd00::2", "destination_port": 7,
+         "bridge": null, "in": "a1", "out": "weft0", "state": "new", "packets": 1, "bytes": 98,
+         "bits_per_s": 0, "age_s": 1.0, "idle_s": 0.0}],
+        "flow_table": {"flows": 2, "limit": 64, "evicted": 5}})");
+    CHECK(render("flows", result, false) == &R"(
+PROTO   SOURCE         DESTINATION  BRIDGE  IN  OUT     STATE              RATE  PACKETS    BYTES  IDLE
+tcp     10.0.0.1:1000  10.0.0.2:80  lan     a1  site-b  established  8.0 kbit/s        3  3.9 KiB    2s
+icmpv6  [fd00::1]:7    [fd00::2]:7  routed  a1  weft0   new             0 bit/s        1     98 B  0.0s
+2 of 64 flows known, 5 displaced
+)"[1]);
 }
 
 TEST_CASE("drops are a table") {

@@ -183,6 +183,37 @@ TEST_CASE("a station is reported with its bridge, VLAN, port and age") {
     CHECK(stations[2].at("bridge") == "bridge 5");
 }
 
+TEST_CASE("a flow is reported with its addresses, its ports and what it has carried") {
+    Snapshot snapshot;
+    Flow flow;
+    flow.key.protocol = 6;
+    flow.key.source = address("10.0.0.1");
+    flow.key.source_port = 1000;
+    flow.key.destination = address("10.0.0.2");
+    flow.key.destination_port = 80;
+    flow.key.source_mac = MacAddress{{2, 0, 0, 0, 0, 1}};
+    flow.in = tap;
+    flow.out = tunnel;
+    flow.state = Flow::State::established;
+    flow.packets = 3;
+    flow.bytes = 4000;
+    flow.bytes_per_second = 1000;
+    snapshot.flows.push_back({flow, 61s, 1500ms});
+    flow.bridge = Flow::routed;
+    snapshot.flows.push_back({flow, 1s, 0s});
+    snapshot.flow_table = {.flows = 2, .limit = 64, .evicted = 5};
+
+    const auto report = report_flows(snapshot, example_names());
+    CHECK(report.at("flows").at(0) == json::parse(R"({
+        "protocol": 6, "source": "10.0.0.1", "source_port": 1000, "destination": "10.0.0.2",
+        "destination_port": 80, "bridge": "lan", "vlan": null, "source_mac": "02:00:00:00:00:01",
+        "destination_mac": "00:00:00:00:00:00", "in": "a1", "out": "site-b", "state": "established",
+        "packets": 3, "bytes": 4000, "bits_per_s": 8000, "age_s": 61.0, "idle_s": 1.5})"));
+    CHECK(report.at("flows").at(1).at("bridge").is_null());
+    CHECK(report.at("flows").at(1).at("source_mac").is_null());
+    CHECK(report.at("flow_table") == json{{"flows", 2}, {"limit", 64}, {"evicted", 5}});
+}
+
 TEST_CASE("routes name the port they leave by, or the next hop that decides it") {
     const auto result = report_routes(example_snapshot(), example_names());
     CHECK(result.at("routes") == json::parse(R"([

@@ -10,7 +10,7 @@ bool share_horizon(const BridgeMember& a, const BridgeMember& b) noexcept {
 
 }  // namespace
 
-Bridge::Bridge(const MacTable::Limits& limits) : stations_(limits) {}
+Bridge::Bridge(const MacTable::Limits& limits, Generations* generations) : stations_(limits, generations) {}
 
 void Bridge::add_member(const BridgeMember& member) {
     const std::size_t id = member.port.value();

@@ -56,7 +56,7 @@ struct BridgeMember {
 
 class Bridge {
   public:
-    explicit Bridge(const MacTable::Limits& limits);
+    explicit Bridge(const MacTable::Limits& limits, Generations* generations = nullptr);
 
     void add_member(const BridgeMember& member);  // replaces the member with the same port
     void remove_member(PortId port);              // and forgets the stations behind it

@@ -23,10 +23,11 @@ MacAddress mac_of(std::uint64_t key) noexcept {
 
 }  // namespace
 
-MacTable::MacTable(const Limits& limits)
+MacTable::MacTable(const Limits& limits, Generations* generations)
     : limits_{.entries = std::max(limits.entries, 1U),
               .entries_per_port = std::max(limits.entries_per_port, 1U),
               .aging = limits.aging},
+      generations_(generations),
       refresh_interval_(std::min<Duration>(std::chrono::seconds{1}, limits.aging / 8)),
       buckets_(std::bit_ceil(std::size_t{limits_.entries} * 2), none),
       entries_(limits_.entries) {
@@ -123,6 +124,7 @@ bool MacTable::is_aged(const Entry& entry, Instant now) const noexcept {
 
 void MacTable::refresh(Index index, PortId port, Instant now) noexcept {
     const bool moved = entries_[index].port != port;
+    if (moved) departed(entries_[index].port);
     remove_from_port(index);
     if (moved && ports_[port.value()].size >= limits_.entries_per_port) erase(ports_[port.value()].oldest);
     append_to_port(index, port);
@@ -146,6 +148,7 @@ void MacTable::erase(Index index) noexcept {
     Index* link = &buckets_[bucket_of(entry.key)];
     while (*link != index) link = &entries_[*link].next;
     *link = entry.next;
+    departed(entry.port);
     remove_from_port(index);
     entry.next = std::exchange(free_, index);
     --size_;
@@ -182,6 +185,10 @@ MacTable::Index MacTable::oldest_of_fullest_port(PortId favored) const noexcept 
         if (record.size > fullest->size) fullest = &record;
     }
     return fullest->oldest;
+}
+
+void MacTable::departed(PortId port) noexcept {
+    if (generations_ != nullptr) generations_->raise(Generations::of(port));
 }
 
 void MacTable::append_to_port(Index index, PortId port) noexcept {

@@ -36,7 +36,9 @@
 // last_seen, and ageing looks at its head only. A station's last_seen may be too early by that second, so it
 // may be forgotten that much before its time.
 //
-// Aged entries are unknown to lookup() at once; expire() frees them later, a bounded number a call.
+// Aged entries are unknown to lookup() at once; expire() frees them later, a bounded number a call. A port
+// that a station leaves, to be behind another or forgotten, has its generation raised (generations.h).
+//
 // Owner: one bridge, one thread. `now` must never go backwards.
 #pragma once
 
@@ -45,6 +47,7 @@
 #include <vector>
 
 #include "vswitch/address.h"
+#include "vswitch/generations.h"
 #include "vswitch/huge_pages.h"
 #include "vswitch/id.h"
 
@@ -68,7 +71,7 @@ class MacTable {
     static constexpr std::uint32_t max_chain = 16;
     static constexpr std::uint32_t expired_per_call = 1024;
 
-    explicit MacTable(const Limits& limits);
+    explicit MacTable(const Limits& limits, Generations* generations = nullptr);
 
     // Makes room for the port's record. Stations are learned on known ports only.
     void add_port(PortId port);
@@ -93,6 +96,9 @@ class MacTable {
     [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
 
     [[nodiscard]] std::uint32_t size(PortId port) const noexcept;
+
+    // A station that talks has to be learned this often, or it ages.
+    [[nodiscard]] Duration refresh_interval() const noexcept { return refresh_interval_; }
 
     [[nodiscard]] std::vector<MacEntry> entries() const;  // for display; allocates
 
@@ -132,10 +138,12 @@ class MacTable {
     [[nodiscard]] Index victim_in_chain(std::uint64_t key) const noexcept;
     [[nodiscard]] Index oldest_of_fullest_port(PortId favored) const noexcept;
 
+    void departed(PortId port) noexcept;
     void append_to_port(Index index, PortId port) noexcept;
     void remove_from_port(Index index) noexcept;
 
     Limits limits_;
+    Generations* generations_;
     Duration refresh_interval_;
     std::vector<Index, HugePageAllocator<Index>> buckets_;
     std::vector<Entry, HugePageAllocator<Entry>> entries_;

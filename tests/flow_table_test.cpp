@@ -1,0 +1,261 @@
+#include "vswitch/flow_table.h"
+
+#include <map>
+#include <random>
+#include <tuple>
+
+#include <doctest/doctest.h>
+
+#include "tests/support/packet_builder.h"
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr PortId left{1};
+constexpr PortId right{2};
+constexpr PortId elsewhere{3};
+constexpr BridgeId lan{0};
+const MacAddress a = mac("02:00:00:00:00:0a");
+const MacAddress b = mac("02:00:00:00:00:0b");
+
+struct Frame {
+    Bytes bytes;
+    Classified what;
+
+    explicit Frame(Bytes built) : bytes(std::move(built)), what(*classify_frame(bytes, untagged)) {}
+
+    static Frame udp(std::uint16_t port, bool back = false) {
+        auto builder = back ? PacketBuilder().ethernet(a, b).ip(ip("10.0.0.2"), ip("10.0.0.1")).udp(53, port)
+                            : PacketBuilder().ethernet(b, a).ip(ip("10.0.0.1"), ip("10.0.0.2")).udp(port, 53);
+        return Frame{builder.payload(32).build()};
+    }
+
+    static Frame tcp(std::uint8_t flags, bool back = false) {
+        auto builder =
+            back ? PacketBuilder().ethernet(a, b).ip(ip("10.0.0.2"), ip("10.0.0.1")).tcp(80, 1000, flags)
+                 : PacketBuilder().ethernet(b, a).ip(ip("10.0.0.1"), ip("10.0.0.2")).tcp(1000, 80, flags);
+        return Frame{builder.payload(10).build()};
+    }
+};
+
+struct Switch {
+    Generations generations;
+    FlowTable table;
+    Instant now{1h};
+
+    explicit Switch(const FlowTable::Limits& limits = {.flows = 1024}) : table(limits) {}
+
+    static FlowTable::Item item(const Frame& frame, PortId in) {
+        return {frame.what, frame.bytes, in, lan, FlowTable::hash_of(frame.what.flow, in, lan)};
+    }
+
+    PortId pass(const Frame& frame, PortId in) { return table.pass(item(frame, in), generations, now); }
+
+    void decide(const Frame& frame, PortId in, PortId out) {
+        const auto stamp = generations.stamp(
+            {Generations::of(in), Generations::of(out), Generations::of(lan), Generations::never});
+        table.decided(item(frame, in), {out, stamp, now + 1s}, now);
+    }
+
+    [[nodiscard]] Flow only(PortId in) const {
+        for (const Flow& flow : table.busiest(100))
+            if (flow.in == in) return flow;
+        FAIL("no such flow");
+        return {};
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a verdict is remembered for the packets of the same flow that come by the same port") {
+    Switch s;
+    CHECK(s.pass(Frame::udp(1), left) == no_port);
+    s.decide(Frame::udp(1), left, right);
+    CHECK(s.pass(Frame::udp(1), left) == right);
+    CHECK(s.pass(Frame::udp(2), left) == no_port);
+    CHECK(s.pass(Frame::udp(1), elsewhere) == no_port);
+    CHECK(s.table.size() == 1);
+    CHECK(s.only(left).packets == 2);
+    CHECK(s.only(left).bytes == 2 * Frame::udp(1).bytes.size());
+}
+
+TEST_CASE("a verdict does not hold once anything that it was made from has changed, or its time is over") {
+    for (const auto raised : {Generations::of(left), Generations::of(right), Generations::of(lan)}) {
+        Switch s;
+        s.decide(Frame::udp(1), left, right);
+        s.generations.raise(Generations::of(elsewhere));
+        s.generations.raise(Generations::policy);
+        CHECK(s.pass(Frame::udp(1), left) == right);
+        s.generations.raise(raised);
+        CHECK(s.pass(Frame::udp(1), left) == no_port);
+        s.decide(Frame::udp(1), left, elsewhere);
+        CHECK(s.pass(Frame::udp(1), left) == elsewhere);
+        s.now += 1s;
+        CHECK(s.pass(Frame::udp(1), left) == no_port);
+    }
+}
+
+TEST_CASE("every port, every bridge and the policy have a number of their own") {
+    Generations generations;
+    const auto last = PortId{0xFFFF};
+    const auto stamp = generations.stamp(
+        {Generations::of(last), Generations::of(BridgeId{0xFFFF}), Generations::policy, Generations::never});
+    generations.raise(Generations::of(PortId{0}));
+    generations.raise(Generations::of(BridgeId{0}));
+    CHECK(generations.holds(stamp));
+    generations.raise(Generations::of(last));
+    CHECK_FALSE(generations.holds(stamp));
+}
+
+TEST_CASE("a flow is established when both directions were seen") {
+    Switch s;
+    s.decide(Frame::udp(1), left, right);
+    CHECK(s.only(left).state == Flow::State::fresh);
+    s.decide(Frame::udp(1, true), right, left);
+    CHECK(s.only(left).state == Flow::State::established);
+    CHECK(s.only(right).state == Flow::State::established);
+    SUBCASE("and is not any more when it goes to another port") {
+        s.decide(Frame::udp(1), left, elsewhere);
+        CHECK(s.only(left).state == Flow::State::fresh);
+        CHECK(s.only(right).state == Flow::State::fresh);
+        SUBCASE("until that answers") {
+            s.decide(Frame::udp(1, true), elsewhere, left);
+            CHECK(s.only(left).state == Flow::State::established);
+        }
+    }
+}
+
+TEST_CASE("a TCP connection is established after its handshake, and closing from FIN or RST on") {
+    for (const std::uint8_t end : {TcpHeader::fin, TcpHeader::rst}) {
+        for (const bool by_responder : {false, true}) {
+            Switch s;
+            s.decide(Frame::tcp(TcpHeader::syn), left, right);
+            s.decide(Frame::tcp(TcpHeader::syn | TcpHeader::ack, true), right, left);
+            CHECK(s.only(left).state == Flow::State::fresh);
+            CHECK(s.pass(Frame::tcp(TcpHeader::ack), left) == right);
+            CHECK(s.only(left).state == Flow::State::fresh);
+            CHECK(s.pass(Frame::tcp(TcpHeader::ack, true), right) == left);
+            CHECK(s.only(left).state == Flow::State::established);
+            CHECK(s.only(right).state == Flow::State::established);
+            s.pass(Frame::tcp(end, by_responder), by_responder ? right : left);
+            CHECK(s.only(left).state == Flow::State::closing);
+            CHECK(s.only(right).state == Flow::State::closing);
+            s.pass(Frame::tcp(TcpHeader::ack), left);
+            CHECK(s.only(left).state == Flow::State::closing);
+            s.pass(Frame::tcp(TcpHeader::syn, by_responder), by_responder ? right : left);
+            CHECK(s.only(left).state == Flow::State::fresh);
+        }
+    }
+}
+
+TEST_CASE("what has no ports is not followed, nor is a fragment") {
+    CHECK(FlowTable::follows(Frame::udp(1).what));
+    CHECK(FlowTable::follows(
+        Frame{PacketBuilder().ethernet(b, a).ip(ip("fd00::1"), ip("fd00::2")).tcp(1, 2).build()}.what));
+    CHECK_FALSE(FlowTable::follows(
+        Frame{PacketBuilder().ethernet(b, a).arp_request(a, ip("10.0.0.1"), ip("10.0.0.2")).build()}.what));
+    CHECK_FALSE(FlowTable::follows(Frame{PacketBuilder()
+                                             .ethernet(b, a)
+                                             .ip(ip("10.0.0.1"), ip("10.0.0.2"))
+                                             .fragment(0, true)
+                                             .udp(1, 2)
+                                             .payload(32)
+                                             .build()}
+                                       .what));
+    CHECK_FALSE(FlowTable::follows(Frame{
+        PacketBuilder().ethernet(b, a).ip(ip("10.0.0.1"), ip("10.0.0.2")).protocol(47).payload(32).build()}
+                                       .what));
+}
+
+TEST_CASE("idle flows are forgotten, and rates are those of the last seconds") {
+    Switch s({.flows = 64, .idle = 10s});
+    s.decide(Frame::udp(1), left, right);
+    s.decide(Frame::udp(2), left, right);
+    for (int tenth = 0; tenth < 200; ++tenth) {
+        s.now += 100ms;
+        s.decide(Frame::udp(1), left, right);
+        s.table.sweep(s.now);
+    }
+    CHECK(s.table.size() == 1);
+    const double rate = 10.0 * static_cast<double>(Frame::udp(1).bytes.size());
+    CHECK(static_cast<double>(s.only(left).bytes_per_second) == doctest::Approx(rate).epsilon(0.1));
+    for (int second = 0; second < 20; ++second) s.table.sweep(s.now += 1s);
+    CHECK(s.table.size() == 0);
+}
+
+TEST_CASE("a full table gives a place to a flow's second packet, and never grows") {
+    Switch s({.flows = 64});
+    for (std::uint16_t port = 1; port <= 64; ++port) s.decide(Frame::udp(port), left, right);
+    CHECK(s.table.size() == 64);
+    for (std::uint16_t port = 1000; port < 20'000; ++port) s.decide(Frame::udp(port), left, right);
+    CHECK(s.table.evicted() < 10);  // marks of 15 bits are the same by chance
+    CHECK(s.pass(Frame::udp(64), left) == right);
+    s.decide(Frame::udp(30'000), left, right);
+    CHECK(s.pass(Frame::udp(30'000), left) == no_port);
+    s.decide(Frame::udp(30'000), left, right);
+    CHECK(s.pass(Frame::udp(30'000), left) == right);
+    CHECK(s.table.size() == 64);
+}
+
+TEST_CASE("a flow that talks is not displaced by those that do not") {
+    Switch s({.flows = 256});
+    s.decide(Frame::udp(1), left, right);
+    for (std::uint16_t port = 1000; port < 3000; ++port) {
+        for (int twice = 0; twice < 2; ++twice) s.decide(Frame::udp(port), left, right);
+        REQUIRE(s.pass(Frame::udp(1), left) == right);
+    }
+    CHECK(s.table.evicted() > 1500);
+}
+
+TEST_CASE("it knows what a map would know, whatever comes") {
+    std::mt19937 random{7};
+    Switch s({.flows = 4096, .idle = 1h});
+
+    struct Known {
+        PortId out;
+        Generations::Stamp stamp;
+        Instant until;
+        Instant seen;
+        std::uint64_t packets;
+    };
+
+    std::map<std::tuple<std::uint16_t, bool, PortId>, Known> model;
+    for (int step = 0; step < 50'000; ++step) {
+        const auto port = static_cast<std::uint16_t>(1 + random() % 300);
+        const bool back = random() % 2 == 0;
+        const PortId in{static_cast<std::uint16_t>(random() % 4)};
+        const PortId out{static_cast<std::uint16_t>(random() % 4)};
+        const Frame frame = Frame::udp(port, back);
+        const auto found = model.find({port, back, in});
+        const bool holds =
+            found != model.end() && s.now < found->second.until && s.generations.holds(found->second.stamp);
+        const PortId passed = s.pass(frame, in);
+        REQUIRE(passed == (holds ? found->second.out : no_port));
+        if (holds) {
+            ++found->second.packets;
+            found->second.seen = s.now;
+        } else {
+            s.decide(frame, in, out);
+            Known& known = model[{port, back, in}];
+            known = {out,
+                     s.generations.stamp({Generations::of(in), Generations::of(out), Generations::of(lan),
+                                          Generations::never}),
+                     s.now + 1s, s.now, known.packets + 1};
+        }
+        if (random() % 50 == 0)
+            s.generations.raise(Generations::of(PortId{static_cast<std::uint16_t>(random() % 4)}));
+        if (random() % 10 == 0) {
+            s.now += 10ms;
+            s.table.sweep(s.now);
+        }
+    }
+    std::uint64_t packets = 0;
+    std::uint64_t expected = 0;
+    for (const Flow& flow : s.table.busiest(10'000)) packets += flow.packets;
+    for (const auto& [key, known] : model) expected += known.packets;
+    CHECK(s.table.size() == model.size());
+    CHECK(packets == expected);
+}

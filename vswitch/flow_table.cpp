@@ -1,0 +1,253 @@
+#include "vswitch/flow_table.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <utility>
+
+#include "vswitch/headers.h"
+#include "vswitch/mix.h"
+
+namespace weft {
+
+namespace {
+
+constexpr std::uint32_t spared = 64;  // recent entries that the clock hand passes over, at most
+
+FlowKey reversed(const FlowKey& key) noexcept {
+    FlowKey back = key;
+    std::swap(back.source_mac, back.destination_mac);
+    std::swap(back.source, back.destination);
+    std::swap(back.source_port, back.destination_port);
+    return back;
+}
+
+}  // namespace
+
+std::string_view to_string(Flow::State state) noexcept {
+    switch (state) {
+        case Flow::State::established:
+            return "established";
+        case Flow::State::closing:
+            return "closing";
+        default:
+            return "new";
+    }
+}
+
+FlowTable::FlowTable(const Limits& limits)
+    : limits_{.flows = std::max(limits.flows, 1U), .idle = limits.idle},
+      buckets_(std::bit_ceil(limits_.flows), none),
+      marks_(std::bit_ceil(limits_.flows), 0) {
+    entries_.reserve(limits_.flows);
+}
+
+bool FlowTable::follows(const Classified& what) noexcept {
+    return what.transport != Classified::absent && !what.is_fragment &&
+           (what.flow.source_port != 0 || what.flow.destination_port != 0);
+}
+
+std::uint32_t FlowTable::hash_of(const FlowKey& key, PortId in, BridgeId bridge) noexcept {
+    const std::uint64_t where = std::uint64_t{in.value()} << 16U | bridge.value();
+    return static_cast<std::uint32_t>(mix(hash(key), where));
+}
+
+FlowTable::Index FlowTable::find(const FlowKey& key, PortId in, BridgeId bridge,
+                                 std::uint32_t hash) noexcept {
+    const auto is_it = [&](const Entry& entry) {
+        return entry.hash == hash && entry.key == key && entry.in == in && entry.bridge == bridge;
+    };
+    Index index = bucket(hash);
+    while (index != none && !is_it(entry(index))) index = entry(index).next;
+    return index;
+}
+
+PortId FlowTable::pass(const Item& item, const Generations& generations, Instant now) noexcept {
+    const Index index = find(item.what.flow, item.in, item.bridge, item.hash);
+    if (index == none) return no_port;
+    Entry& found = entry(index);
+    if (now >= found.until || !generations.holds(found.stamp)) return no_port;
+    count(found, item, now);
+    return found.out;
+}
+
+void FlowTable::decided(const Item& item, const Verdict& verdict, Instant now) noexcept {
+    Index index = find(item.what.flow, item.in, item.bridge, item.hash);
+    if (index == none) index = make(item, now);
+    if (index == none) return;
+    Entry& flow = entry(index);
+    flow.stamp = verdict.stamp;
+    flow.until = verdict.until;
+    count(flow, item, now);
+    if (flow.out != verdict.out) turn(index, verdict.out);
+}
+
+// From now on the flow goes there, and so its answers come from there. If these are seen later, they will
+// find this one.
+void FlowTable::turn(Index index, PortId out) noexcept {
+    Entry& flow = entry(index);
+    if (flow.reverse != none) entry(std::exchange(flow.reverse, none)).reverse = none;
+    flow.out = out;
+    flow.reverse = find_reverse(flow);
+    if (flow.reverse != none) entry(flow.reverse).reverse = index;
+}
+
+// None if it has to be seen again first.
+FlowTable::Index FlowTable::make(const Item& item, Instant now) noexcept {
+    if (size_ == limits_.flows && !worth_a_place(item.hash)) return none;
+    bound_chain(item.hash);
+    const Index index = take_free(item.hash);
+    Entry& made = entry(index);
+    made.key = item.what.flow;
+    made.in = item.in;
+    made.bridge = item.bridge;
+    made.opening = made.key.protocol == ip_protocol::tcp;
+    made.first_seen = made.measured = now;
+    return index;
+}
+
+// The flow by which answers come: in by the port where this one goes out, and out by the one where it came
+// in.
+FlowTable::Index FlowTable::find_reverse(const Entry& forward) noexcept {
+    const FlowKey key = reversed(forward.key);
+    const Index index = find(key, forward.out, forward.bridge, hash_of(key, forward.out, forward.bridge));
+    return index != none && entry(index).out == forward.in && entry(index).reverse == none ? index : none;
+}
+
+void FlowTable::count(Entry& counted, const Item& item, Instant now) noexcept {
+    counted.packets += 1;
+    counted.bytes += item.packet.size();
+    counted.last_seen = now;
+    counted.recent = true;
+    if (counted.key.protocol != ip_protocol::tcp) return;
+    const auto* header = view<TcpHeader>(item.packet, item.what.transport);
+    if (header == nullptr) return;
+    counted.opening = (header->flags & TcpHeader::syn) != 0;
+    if (counted.opening) counted.closing = false;
+    if ((header->flags & (TcpHeader::fin | TcpHeader::rst)) != 0) counted.closing = true;
+}
+
+// ---- Places in a full table ----------------------------------------------------------------------
+
+// Sixteen bits of the hash that do not choose the mark.
+bool FlowTable::worth_a_place(std::uint32_t hash) noexcept {
+    const auto tag = static_cast<std::uint16_t>(mix(hash) | 1U);
+    return std::exchange(marks_[hash & (marks_.size() - 1)], tag) == tag;
+}
+
+FlowTable::Index FlowTable::take_free(std::uint32_t hash) noexcept {
+    if (free_ == none && entries_.size() == limits_.flows) {
+        erase(quietest());
+        ++evicted_;
+    }
+    Index index = free_;
+    if (index == none) {
+        entries_.emplace_back();
+        index = static_cast<Index>(entries_.size());
+    } else {
+        free_ = entry(index).next;
+        entry(index) = Entry{};
+    }
+    Entry& taken = entry(index);
+    taken.used = true;
+    taken.hash = hash;
+    taken.next = std::exchange(bucket(hash), index);
+    ++size_;
+    return index;
+}
+
+FlowTable::Index FlowTable::quietest() noexcept {
+    for (std::uint32_t passed = 0;; ++passed) {
+        const std::uint32_t at = hand_;
+        hand_ = (hand_ + 1) % static_cast<std::uint32_t>(entries_.size());
+        Entry& candidate = entries_[at];
+        if (candidate.used && (!std::exchange(candidate.recent, false) || passed >= spared)) return at + 1;
+    }
+}
+
+// The newest is first in its chain.
+void FlowTable::bound_chain(std::uint32_t hash) noexcept {
+    std::uint32_t length = 0;
+    Index last = none;
+    for (Index i = bucket(hash); i != none; i = entry(i).next, ++length) last = i;
+    if (length < max_chain) return;
+    erase(last);
+    ++evicted_;
+}
+
+void FlowTable::erase(Index index) noexcept {
+    Entry& erased = entry(index);
+    Index* link = &bucket(erased.hash);
+    while (*link != index) link = &entry(*link).next;
+    *link = erased.next;
+    if (erased.reverse != none) entry(erased.reverse).reverse = none;
+    erased.used = false;
+    erased.next = std::exchange(free_, index);
+    --size_;
+}
+
+// ---- Time, and what is shown ----------------------------------------------------------------------
+
+void FlowTable::sweep(Instant now) noexcept {
+    const std::chrono::duration<double> since =
+        std::min<Duration>(now - std::exchange(swept_, now), rate_interval);
+    const double part = since / std::chrono::duration<double>(rate_interval);
+    auto left = static_cast<std::size_t>(std::ceil(part * static_cast<double>(entries_.size())));
+    for (; left > 0; --left) {
+        if (sweep_next_ >= entries_.size()) sweep_next_ = 0;
+        const Index index = ++sweep_next_;
+        Entry& swept = entry(index);
+        if (!swept.used) continue;
+        if (now - swept.last_seen > limits_.idle) {
+            erase(index);
+        } else {
+            measure(swept, now);
+        }
+    }
+}
+
+void FlowTable::measure(Entry& measured, Instant now) noexcept {
+    const std::chrono::duration<double> span = now - measured.measured;
+    if (span < rate_interval / 2) return;
+    measured.bytes_per_second = static_cast<std::uint64_t>(
+        static_cast<double>(measured.bytes - measured.measured_bytes) / span.count());
+    measured.measured = now;
+    measured.measured_bytes = measured.bytes;
+}
+
+std::vector<Flow> FlowTable::busiest(std::size_t count) const {
+    std::vector<const Entry*> used;
+    used.reserve(size_);
+    for (const Entry& each : entries_)
+        if (each.used) used.push_back(&each);
+    count = std::min(count, used.size());
+    const auto busier = [](const Entry* a, const Entry* b) {
+        return std::pair{a->bytes_per_second, a->last_seen} > std::pair{b->bytes_per_second, b->last_seen};
+    };
+    std::ranges::partial_sort(used, used.begin() + static_cast<std::ptrdiff_t>(count), busier);
+    std::vector<Flow> flows;
+    flows.reserve(count);
+    for (const Entry* each : std::span{used}.first(count)) flows.push_back(shown(*each));
+    return flows;
+}
+
+Flow FlowTable::shown(const Entry& entry_) const noexcept {
+    const Entry* back = entry_.reverse == none ? nullptr : &entry(entry_.reverse);
+    Flow flow{.key = entry_.key,
+              .in = entry_.in,
+              .out = entry_.out,
+              .bridge = entry_.bridge,
+              .packets = entry_.packets,
+              .bytes = entry_.bytes,
+              .bytes_per_second = entry_.bytes_per_second,
+              .first_seen = entry_.first_seen,
+              .last_seen = entry_.last_seen};
+    if (entry_.closing || (back != nullptr && back->closing)) {
+        flow.state = Flow::State::closing;
+    } else if (back != nullptr && !entry_.opening && !back->opening) {
+        flow.state = Flow::State::established;
+    }
+    return flow;
+}
+
+}  // namespace weft

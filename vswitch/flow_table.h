@@ -1,0 +1,173 @@
+// The flows that a worker has seen: what was decided about each, in which state it is, what it has carried.
+// One entry is one direction: what comes by a port with the same MAC addresses, IP addresses, protocol and
+// TCP or UDP ports, or ICMP identifier. The other direction is another entry, and the two know each other.
+//
+//   new           one direction was seen, or a TCP connection is being opened
+//   established   both were, and neither is in a TCP handshake any more
+//   closing       TCP: FIN or RST went by, in either direction
+//
+// A verdict is remembered with the stamp of what it was made from (generations.h), and for as long as its
+// maker says, a second at most: after that the bridge has to learn again that the sender is there. Until then
+// a packet of the flow need not be decided about again. So a remembered verdict is what the bridge would say,
+// and no table has to be told of another.
+//
+// The attack. Whoever can send can make flows. The table has a fixed size; when it is full, a flow takes
+// another's place only with its second packet: of the first a short mark is kept, in a table of marks, so
+// that floods of single packets displace nobody. The place is that of a flow that was quiet for longest, near
+// enough (a clock hand passes over the entries and spares those that were seen since it last came by). The
+// hash is no secret: a chain has at most max_chain entries, one more takes the place of the chain's oldest.
+//
+// Memory is asked for at construction and touched when used. Owner: one worker. `now` never goes backwards.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "vswitch/flow.h"
+#include "vswitch/generations.h"
+#include "vswitch/id.h"
+
+namespace weft {
+
+struct Flow {
+    enum class State : std::uint8_t { fresh, established, closing };
+
+    FlowKey key;
+    PortId in;
+    PortId out = no_port;
+    BridgeId bridge;  // Flow::routed: none
+    State state = State::fresh;
+    std::uint64_t packets = 0;  // a super-frame is one, as in the counters of ports
+    std::uint64_t bytes = 0;
+    std::uint64_t bytes_per_second = 0;  // over the last seconds
+    Instant first_seen;
+    Instant last_seen;
+
+    static constexpr BridgeId routed{0xFFFF};
+};
+
+std::string_view to_string(Flow::State state) noexcept;  // "new", "established", "closing"
+
+class FlowTable {
+  public:
+    struct Limits {
+        std::uint32_t flows = 65536;
+        Duration idle = std::chrono::seconds{60};  // then a flow is forgotten
+    };
+
+    static constexpr std::uint32_t max_chain = 16;
+    static constexpr Duration rate_interval = std::chrono::seconds{2};
+
+    explicit FlowTable(const Limits& limits);
+
+    // A packet, and by which flow it is looked up.
+    struct Item {
+        const Classified& what;
+        std::span<const std::uint8_t> packet;
+        PortId in;
+        BridgeId bridge;  // or Flow::routed
+        std::uint32_t hash;
+    };
+
+    struct Verdict {
+        PortId out;
+        Generations::Stamp stamp;
+        Instant until;  // it need not be decided about again
+    };
+
+    // Nothing is known of fragments, and of what has neither ports nor an identifier.
+    [[nodiscard]] static bool follows(const Classified& what) noexcept;
+    [[nodiscard]] static std::uint32_t hash_of(const FlowKey& key, PortId in, BridgeId bridge) noexcept;
+
+    // Two steps of getting an entry into the processor's cache.
+    void prefetch_bucket(std::uint32_t hash) const noexcept { __builtin_prefetch(&buckets_[slot(hash)]); }
+
+    void prefetch_entry(std::uint32_t hash) const noexcept {
+        if (const Index index = buckets_[slot(hash)]; index != none) __builtin_prefetch(&entry(index));
+    }
+
+    // Counts the packet for its flow, and returns the port that such packets go to; no_port, and nothing is
+    // counted, if that is not known or does not hold any more.
+    PortId pass(const Item& item, const Generations& generations, Instant now) noexcept;
+
+    // The verdict on a packet for which pass() knew none.
+    void decided(const Item& item, const Verdict& verdict, Instant now) noexcept;
+
+    // Forgets idle flows and measures rates: all of the table in rate_interval, in as many parts as it is
+    // called.
+    void sweep(Instant now) noexcept;
+
+    [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
+
+    [[nodiscard]] std::uint32_t limit() const noexcept { return limits_.flows; }
+
+    [[nodiscard]] std::uint64_t evicted() const noexcept { return evicted_; }
+
+    // The busiest ones, at most so many; for display, allocates.
+    [[nodiscard]] std::vector<Flow> busiest(std::size_t count) const;
+
+  private:
+    using Index = std::uint32_t;
+    static constexpr Index none = 0;  // entries are counted from 1
+
+    struct Entry {
+        std::uint32_t hash = 0;
+        Index next = none;  // in the bucket's chain, or of the free ones
+        FlowKey key;
+        PortId in;
+        PortId out = no_port;
+        BridgeId bridge;
+        bool used = false;
+        bool recent = false;   // since the clock hand came by
+        bool opening = false;  // TCP: nothing but SYN was seen
+        bool closing = false;
+        Index reverse = none;
+        std::uint64_t packets = 0;
+        std::uint64_t bytes = 0;
+        Instant last_seen;
+        Instant until;
+        Generations::Stamp stamp;
+        Instant first_seen;
+        Instant measured;
+        std::uint64_t measured_bytes = 0;
+        std::uint64_t bytes_per_second = 0;
+    };
+
+    [[nodiscard]] Entry& entry(Index index) noexcept { return entries_[index - 1]; }
+
+    [[nodiscard]] const Entry& entry(Index index) const noexcept { return entries_[index - 1]; }
+
+    [[nodiscard]] std::size_t slot(std::uint32_t hash) const noexcept { return hash & (buckets_.size() - 1); }
+
+    [[nodiscard]] Index& bucket(std::uint32_t hash) noexcept { return buckets_[slot(hash)]; }
+
+    [[nodiscard]] Index find(const FlowKey& key, PortId in, BridgeId bridge, std::uint32_t hash) noexcept;
+    [[nodiscard]] Index make(const Item& item, Instant now) noexcept;
+    void turn(Index index, PortId out) noexcept;
+    [[nodiscard]] Index find_reverse(const Entry& forward) noexcept;
+    [[nodiscard]] bool worth_a_place(std::uint32_t hash) noexcept;
+    [[nodiscard]] Index take_free(std::uint32_t hash) noexcept;
+    [[nodiscard]] Index quietest() noexcept;
+    void bound_chain(std::uint32_t hash) noexcept;
+    void erase(Index index) noexcept;
+    static void count(Entry& counted, const Item& item, Instant now) noexcept;
+    static void measure(Entry& measured, Instant now) noexcept;
+    [[nodiscard]] Flow shown(const Entry& entry) const noexcept;
+
+    Limits limits_;
+    std::vector<Index> buckets_;
+    std::vector<Entry> entries_;  // grows to limits_.flows, never moves
+    std::vector<std::uint16_t> marks_;
+    Index free_ = none;
+    std::uint32_t size_ = 0;
+    std::uint32_t hand_ = 0;
+    std::uint32_t sweep_next_ = 0;
+    Instant swept_;
+    std::uint64_t evicted_ = 0;
+};
+
+}  // namespace weft
