@@ -65,7 +65,7 @@ void Datapath::take_frame(Topology::BridgeSlot& slot, PortId in, Packet frame) n
     if (!what) return;
     slot.bridge.prefetch_buckets(what->flow);
     const std::uint32_t flow_hash = FlowTable::hash_of(what->flow, in, slot.id);
-    flows_.prefetch_bucket(flow_hash);
+    flows_.prefetch_set(flow_hash);
     frames_.push_back({&slot, in, std::move(frame), *what, flow_hash});
 }
 

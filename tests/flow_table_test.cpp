@@ -212,7 +212,7 @@ TEST_CASE("a flow that talks is not displaced by those that do not") {
 
 TEST_CASE("it knows what a map would know, whatever comes") {
     std::mt19937 random{7};
-    Switch s({.flows = 4096, .idle = 1h});
+    Switch s({.flows = 16384, .idle = 1h});
 
     struct Known {
         PortId out;

@@ -37,7 +37,7 @@ std::string_view to_string(Flow::State state) noexcept {
 
 FlowTable::FlowTable(const Limits& limits)
     : limits_{.flows = std::max(limits.flows, 1U), .idle = limits.idle},
-      buckets_(std::bit_ceil(limits_.flows), none),
+      sets_(std::bit_ceil(std::max<std::size_t>(4 * std::size_t{limits_.flows} / ways, 1))),
       marks_(std::bit_ceil(limits_.flows), 0) {
     entries_.reserve(limits_.flows);
 }
@@ -54,12 +54,12 @@ std::uint32_t FlowTable::hash_of(const FlowKey& key, PortId in, BridgeId bridge)
 
 FlowTable::Index FlowTable::find(const FlowKey& key, PortId in, BridgeId bridge,
                                  std::uint32_t hash) noexcept {
-    const auto is_it = [&](const Entry& entry) {
-        return entry.hash == hash && entry.key == key && entry.in == in && entry.bridge == bridge;
-    };
-    Index index = bucket(hash);
-    while (index != none && !is_it(entry(index))) index = entry(index).next;
-    return index;
+    for (const Way& way : set(hash).ways) {
+        if (way.hash != hash || way.index == none) continue;
+        const Entry& found = entry(way.index);
+        if (found.key == key && found.in == in && found.bridge == bridge) return way.index;
+    }
+    return none;
 }
 
 PortId FlowTable::pass(const Item& item, const Generations& generations, Instant now) noexcept {
@@ -95,7 +95,6 @@ void FlowTable::turn(Index index, PortId out) noexcept {
 // None if it has to be seen again first.
 FlowTable::Index FlowTable::make(const Item& item, Instant now) noexcept {
     if (size_ == limits_.flows && !worth_a_place(item.hash)) return none;
-    bound_chain(item.hash);
     const Index index = take_free(item.hash);
     Entry& made = entry(index);
     made.key = item.what.flow;
@@ -132,10 +131,11 @@ void FlowTable::count(Entry& counted, const Item& item, Instant now) noexcept {
 // Sixteen bits of the hash that do not choose the mark.
 bool FlowTable::worth_a_place(std::uint32_t hash) noexcept {
     const auto tag = static_cast<std::uint16_t>(mix(hash) | 1U);
-    return std::exchange(marks_[hash & (marks_.size() - 1)], tag) == tag;
+    return std::exchange(marks_[mark(hash)], tag) == tag;
 }
 
 FlowTable::Index FlowTable::take_free(std::uint32_t hash) noexcept {
+    Way& way = free_way(hash);
     if (free_ == none && entries_.size() == limits_.flows) {
         erase(quietest());
         ++evicted_;
@@ -145,13 +145,13 @@ FlowTable::Index FlowTable::take_free(std::uint32_t hash) noexcept {
         entries_.emplace_back();
         index = static_cast<Index>(entries_.size());
     } else {
-        free_ = entry(index).next;
+        free_ = entry(index).next_free;
         entry(index) = Entry{};
     }
     Entry& taken = entry(index);
     taken.used = true;
     taken.hash = hash;
-    taken.next = std::exchange(bucket(hash), index);
+    way = {hash, index};
     ++size_;
     return index;
 }
@@ -165,24 +165,25 @@ FlowTable::Index FlowTable::quietest() noexcept {
     }
 }
 
-// The newest is first in its chain.
-void FlowTable::bound_chain(std::uint32_t hash) noexcept {
-    std::uint32_t length = 0;
-    Index last = none;
-    for (Index i = bucket(hash); i != none; i = entry(i).next, ++length) last = i;
-    if (length < max_chain) return;
-    erase(last);
-    ++evicted_;
+FlowTable::Way& FlowTable::free_way(std::uint32_t hash) noexcept {
+    const auto last_seen = [this](const Way& way) {
+        return way.index == none ? Instant::min() : entry(way.index).last_seen;
+    };
+    Way& way = *std::ranges::min_element(set(hash).ways, {}, last_seen);
+    if (way.index != none) {
+        erase(way.index);
+        ++evicted_;
+    }
+    return way;
 }
 
 void FlowTable::erase(Index index) noexcept {
     Entry& erased = entry(index);
-    Index* link = &bucket(erased.hash);
-    while (*link != index) link = &entry(*link).next;
-    *link = erased.next;
+    for (Way& way : set(erased.hash).ways)
+        if (way.index == index) way = {};
     if (erased.reverse != none) entry(erased.reverse).reverse = none;
     erased.used = false;
-    erased.next = std::exchange(free_, index);
+    erased.next_free = std::exchange(free_, index);
     --size_;
 }
 

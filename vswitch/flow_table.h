@@ -15,7 +15,13 @@
 // another's place only with its second packet: of the first a short mark is kept, in a table of marks, so
 // that floods of single packets displace nobody. The place is that of a flow that was quiet for longest, near
 // enough (a clock hand passes over the entries and spares those that were seen since it last came by). The
-// hash is no secret: a chain has at most max_chain entries, one more takes the place of the chain's oldest.
+// hash is no secret: of those that share a set, one more than it has ways takes the place of the quietest.
+//
+// The structure. A lookup that finds nothing reads one cache line, the set; one that finds reads two of the
+// entry as well.
+//
+//   sets_      | hash entry | hash entry | ... 8 ways |      four times as many ways as entries
+//   entries_   what is known of a flow, in the order in which they came
 //
 // Memory is asked for at construction and touched when used. Owner: one worker. `now` never goes backwards.
 #pragma once
@@ -59,7 +65,7 @@ class FlowTable {
         Duration idle = std::chrono::seconds{60};  // then a flow is forgotten
     };
 
-    static constexpr std::uint32_t max_chain = 16;
+    static constexpr std::size_t ways = 8;
     static constexpr Duration rate_interval = std::chrono::seconds{2};
 
     explicit FlowTable(const Limits& limits);
@@ -84,10 +90,17 @@ class FlowTable {
     [[nodiscard]] static std::uint32_t hash_of(const FlowKey& key, PortId in, BridgeId bridge) noexcept;
 
     // Two steps of getting an entry into the processor's cache.
-    void prefetch_bucket(std::uint32_t hash) const noexcept { __builtin_prefetch(&buckets_[slot(hash)]); }
+    void prefetch_set(std::uint32_t hash) const noexcept {
+        __builtin_prefetch(&set(hash));
+        if (size_ == limits_.flows) __builtin_prefetch(&marks_[mark(hash)]);
+    }
 
     void prefetch_entry(std::uint32_t hash) const noexcept {
-        if (const Index index = buckets_[slot(hash)]; index != none) __builtin_prefetch(&entry(index));
+        for (const Way& way : set(hash).ways) {
+            if (way.hash != hash || way.index == none) continue;
+            __builtin_prefetch(&entry(way.index).key);
+            __builtin_prefetch(&entry(way.index).until);
+        }
     }
 
     // Counts the packet for its flow, and returns the port that such packets go to; no_port, and nothing is
@@ -114,36 +127,54 @@ class FlowTable {
     using Index = std::uint32_t;
     static constexpr Index none = 0;  // entries are counted from 1
 
-    struct Entry {
-        std::uint32_t hash = 0;
-        Index next = none;  // in the bucket's chain, or of the free ones
+    // Two cache lines for each packet, one for the rest.
+    struct alignas(64) Entry {
         FlowKey key;
         PortId in;
         PortId out = no_port;
         BridgeId bridge;
-        bool used = false;
-        bool recent = false;   // since the clock hand came by
-        bool opening = false;  // TCP: nothing but SYN was seen
-        bool closing = false;
-        Index reverse = none;
+
+        alignas(64) Instant until;
+        Generations::Stamp stamp;
         std::uint64_t packets = 0;
         std::uint64_t bytes = 0;
         Instant last_seen;
-        Instant until;
-        Generations::Stamp stamp;
-        Instant first_seen;
+        Index reverse = none;
+        bool recent = false;   // since the clock hand came by
+        bool opening = false;  // TCP: nothing but SYN was seen
+        bool closing = false;
+        bool used = false;
+
+        alignas(64) Instant first_seen;
         Instant measured;
         std::uint64_t measured_bytes = 0;
         std::uint64_t bytes_per_second = 0;
+        std::uint32_t hash = 0;
+        Index next_free = none;
     };
+
+    static_assert(sizeof(Entry) == 3 * 64);
 
     [[nodiscard]] Entry& entry(Index index) noexcept { return entries_[index - 1]; }
 
     [[nodiscard]] const Entry& entry(Index index) const noexcept { return entries_[index - 1]; }
 
-    [[nodiscard]] std::size_t slot(std::uint32_t hash) const noexcept { return hash & (buckets_.size() - 1); }
+    [[nodiscard]] std::size_t mark(std::uint32_t hash) const noexcept { return hash & (marks_.size() - 1); }
 
-    [[nodiscard]] Index& bucket(std::uint32_t hash) noexcept { return buckets_[slot(hash)]; }
+    struct Way {
+        std::uint32_t hash = 0;
+        Index index = none;
+    };
+
+    struct alignas(64) Set {
+        std::array<Way, FlowTable::ways> ways;
+    };
+
+    [[nodiscard]] Set& set(std::uint32_t hash) noexcept { return sets_[hash & (sets_.size() - 1)]; }
+
+    [[nodiscard]] const Set& set(std::uint32_t hash) const noexcept {
+        return sets_[hash & (sets_.size() - 1)];
+    }
 
     [[nodiscard]] Index find(const FlowKey& key, PortId in, BridgeId bridge, std::uint32_t hash) noexcept;
     [[nodiscard]] Index make(const Item& item, Instant now) noexcept;
@@ -152,14 +183,14 @@ class FlowTable {
     [[nodiscard]] bool worth_a_place(std::uint32_t hash) noexcept;
     [[nodiscard]] Index take_free(std::uint32_t hash) noexcept;
     [[nodiscard]] Index quietest() noexcept;
-    void bound_chain(std::uint32_t hash) noexcept;
+    [[nodiscard]] Way& free_way(std::uint32_t hash) noexcept;
     void erase(Index index) noexcept;
     static void count(Entry& counted, const Item& item, Instant now) noexcept;
     static void measure(Entry& measured, Instant now) noexcept;
     [[nodiscard]] Flow shown(const Entry& entry) const noexcept;
 
     Limits limits_;
-    std::vector<Index> buckets_;
+    std::vector<Set> sets_;
     std::vector<Entry> entries_;  // grows to limits_.flows, never moves
     std::vector<std::uint16_t> marks_;
     Index free_ = none;
