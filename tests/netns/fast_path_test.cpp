@@ -1,0 +1,403 @@
+#include "vswitch/fast_path.h"
+
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <doctest/doctest.h>
+
+#include "tests/support/cable.h"
+#include "tests/support/namespace_fixture.h"
+#include "tests/support/packet_builder.h"
+#include "tests/support/test_socket.h"
+#include "vswitch/device/packet_socket.h"
+#include "vswitch/device/tuntap.h"
+#include "vswitch/headers.h"
+
+namespace weft {
+namespace {
+
+using test::Bytes;
+using test::NetworkNamespace;
+using test::PacketBuilder;
+using Kind = FastPath::Action::Kind;
+
+constexpr PortId port_a{1};
+constexpr PortId port_b{2};
+constexpr PortId port_tap{3};
+constexpr std::uint16_t client_port = 40000;
+constexpr std::uint16_t server_port = 5000;
+
+unsigned index_of(const std::string& device) {
+    return ::if_nametoindex(device.c_str());
+}
+
+FastPath open_fast_path(const FastPath::Options& options = {}) {
+    auto opened = FastPath::open(options);
+    if (!opened) throw std::runtime_error(opened.error());
+    return std::move(*opened);
+}
+
+void require(const std::expected<void, FastPath::Failure>& done) {
+    if (!done) throw std::runtime_error(done.error());
+}
+
+// A container behind a veth pair, at whose end here is a patch TAP.
+struct Container {
+    Container(const std::string& short_name, int number)
+        : netns("weft-" + short_name),
+          host_end("v" + short_name),
+          address("10.1.0." + std::to_string(number)),
+          mac(test::mac("02:00:00:00:00:0" + std::to_string(number))) {
+        test::run("ip link add " + host_end + " type veth peer name eth0 netns weft-" + short_name +
+                  " && ip link set " + host_end + " up");
+        netns.run("ip link set eth0 address " + mac.to_string() + " up && ip addr add " + address +
+                  "/24 dev eth0 && ip addr add 2001:db8::" + std::to_string(number) + "/64 dev eth0 nodad");
+        // A veth drops what is sent before the kernel has noticed, in a work queue, that the other end is up.
+        const std::string ready = " | grep -q 'qdisc noqueue .*state UP'; do :; done\"";
+        test::run("timeout 5 sh -c \"until ip link show " + host_end + ready);
+        netns.run("timeout 5 sh -c \"until ip link show eth0" + ready);
+        eth0 = open_packet_socket("eth0", netns.name());
+        tap = open_tuntap({.layer = TunTapOptions::Layer::tap,
+                           .name = "p" + short_name,
+                           .netns = std::nullopt,
+                           .mac = std::nullopt,
+                           .addresses = {}});
+    }
+
+    // Now, and not when the kernel gets round to it.
+    ~Container() { test::run("ip link del " + host_end); }
+
+    Container(const Container&) = delete;
+    Container& operator=(const Container&) = delete;
+
+    [[nodiscard]] unsigned host_end_index() const { return index_of(host_end); }
+
+    [[nodiscard]] unsigned tap_index() const { return index_of(tap->name()); }
+
+    NetworkNamespace netns;
+    std::string host_end;
+    std::string address;
+    MacAddress mac;
+    std::unique_ptr<Device> eth0;
+    std::unique_ptr<Device> tap;
+};
+
+// Two containers, and frames between them.
+struct Pair {
+    explicit Pair(const FastPath::Options& options = {}) : fast_path(open_fast_path(options)) {
+        require(fast_path.add_veth(port_a, a.host_end_index(), a.tap_index()));
+        require(fast_path.add_veth(port_b, b.host_end_index(), b.tap_index()));
+    }
+
+    [[nodiscard]] PacketBuilder to_b(const char* source = "10.1.0.1",
+                                     const char* destination = "10.1.0.2") const {
+        PacketBuilder builder;
+        builder.ethernet(b.mac, a.mac).ip(test::ip(source), test::ip(destination));
+        return builder;
+    }
+
+    [[nodiscard]] Bytes udp_to_b(std::size_t size = 100) const {
+        return to_b().udp(client_port, server_port).payload(size).build();
+    }
+
+    void send(Device& device, const Bytes& frame, const std::function<void(Packet&)>& prepare = {}) {
+        std::vector<Packet> packets;
+        packets.push_back(pool.take(frame));
+        if (prepare) prepare(packets.front());
+        REQUIRE(device.write(packets, drops) == 1);
+    }
+
+    bool arrives(Device& device, const Bytes& frame) {
+        return bool{test::read_one(device, pool, drops, [&](const Packet& packet) {
+            return std::ranges::equal(packet.bytes(), frame);
+        })};
+    }
+
+    bool has_arrived(Device& device, const Bytes& frame) {
+        std::vector<Packet> packets;
+        while (device.read(pool, 64, packets, drops) == Device::Status::more) continue;
+        return std::ranges::any_of(
+            packets, [&](const Packet& packet) { return std::ranges::equal(packet.bytes(), frame); });
+    }
+
+    bool goes_fast(const Bytes& frame) {
+        send(*a.eth0, frame);
+        return arrives(*b.eth0, frame) && !has_arrived(*a.tap, frame);
+    }
+
+    bool goes_slowly(const Bytes& frame) {
+        send(*a.eth0, frame);
+        return arrives(*a.tap, frame) && !has_arrived(*b.eth0, frame);
+    }
+
+    static FlowKey key_of(const Bytes& frame) { return classify_frame(frame, untagged)->flow; }
+
+    bool insert(const Bytes& frame, std::uint32_t slot = 7, const FastPath::Action& action = to_port_b) {
+        return fast_path.insert(slot, key_of(frame), port_a, action);
+    }
+
+    static constexpr FastPath::Action to_port_b{.kind = Kind::to_port, .out = port_b};
+
+    PacketPool pool{512};
+    DropCounters drops;
+    Container a{"a", 1};
+    Container b{"b", 2};
+    FastPath fast_path;
+};
+
+std::uint32_t& generation(Pair& pair, std::size_t index) {
+    return pair.fast_path.generations()[index];
+}
+
+TEST_CASE("without a flow a frame comes out of the port's TAP, and what is written there arrives") {
+    for (const auto attach : {FastPath::Attach::best, FastPath::Attach::filters}) {
+        Pair pair({.attach = attach});
+        CHECK(pair.goes_slowly(pair.udp_to_b()));
+        CHECK(pair.goes_slowly(pair.udp_to_b(1400)));
+        const auto answer = pair.udp_to_b();
+        pair.send(*pair.b.tap, answer);
+        CHECK(pair.arrives(*pair.b.eth0, answer));
+        CHECK(pair.fast_path.misses().unknown >= 2);
+    }
+}
+
+TEST_CASE("with a flow a frame arrives at the other container and not at the TAP") {
+    for (const auto attach : {FastPath::Attach::best, FastPath::Attach::filters}) {
+        Pair pair({.attach = attach});
+        for (const auto& frame :
+             {pair.udp_to_b(), pair.to_b().tcp(client_port, server_port).payload(10).build(),
+              pair.to_b("2001:db8::1", "2001:db8::2").udp(client_port, server_port).payload(10).build(),
+              pair.to_b("2001:db8::1", "2001:db8::2").tcp(client_port, server_port).payload(10).build()}) {
+            CHECK(pair.goes_slowly(frame));
+            REQUIRE(pair.insert(frame));
+            CHECK(pair.goes_fast(frame));
+            REQUIRE(pair.fast_path.erase(Pair::key_of(frame), port_a));
+            CHECK(pair.goes_slowly(frame));
+            CHECK_FALSE(pair.fast_path.erase(Pair::key_of(frame), port_a));
+        }
+    }
+}
+
+TEST_CASE("a changed generation makes exactly the flows that depend on it miss, at once") {
+    Pair pair;
+    const auto dependent = pair.udp_to_b();
+    const auto other = pair.to_b().udp(client_port, 1).payload(64).build();
+    generation(pair, 3) = 30;
+    generation(pair, FastPath::generation_count - 1) = 99;
+    auto action = Pair::to_port_b;
+    action.dependencies = {{{.generation = 3, .value = 30}, {FastPath::generation_count - 1, 99}}};
+    REQUIRE(pair.insert(dependent, 1, action));
+    REQUIRE(pair.insert(other, 2));
+    CHECK(pair.goes_fast(dependent));
+    std::atomic_ref(generation(pair, FastPath::generation_count - 1)).store(100);
+    CHECK(pair.goes_slowly(dependent));
+    CHECK(pair.fast_path.misses().stale == 1);
+    CHECK(pair.goes_fast(other));
+    action.dependencies[1].value = 100;
+    REQUIRE(pair.insert(dependent, 1, action));
+    CHECK(pair.goes_fast(dependent));
+    std::atomic_ref(generation(pair, 3)).store(0);
+    CHECK(pair.goes_slowly(dependent));
+}
+
+TEST_CASE("a port that is off has no flows until it is on again") {
+    Pair pair;
+    const auto frame = pair.udp_to_b();
+    REQUIRE(pair.insert(frame));
+    pair.fast_path.set_enabled(port_a, false);
+    CHECK(pair.goes_slowly(frame));
+    pair.fast_path.set_enabled(port_a, true);
+    CHECK(pair.goes_fast(frame));
+}
+
+TEST_CASE("what is not plain TCP or UDP in one piece misses although there is a flow") {
+    Pair pair;
+    REQUIRE(pair.insert(pair.udp_to_b(), 1));
+    REQUIRE(pair.insert(pair.to_b().tcp(client_port, server_port).build(), 2));
+    const auto udp6 =
+        pair.to_b("2001:db8::1", "2001:db8::2").udp(client_port, server_port).payload(64).build();
+    REQUIRE(pair.insert(udp6, 3));
+    const std::array<std::uint8_t, 4> options{1, 1, 1, 0};
+    const auto tcp = [&](std::uint8_t flags) {
+        return pair.to_b().tcp(client_port, server_port, flags).payload(8).build();
+    };
+    const auto v6 = [&] { return pair.to_b("2001:db8::1", "2001:db8::2"); };
+    const auto udp_in = [](PacketBuilder builder) {
+        return builder.udp(client_port, server_port).payload(64).build();
+    };
+    auto wrong_length = pair.udp_to_b();
+    wrong_length[sizeof(EthernetHeader) + 2] = 4;
+    auto short_header = tcp(TcpHeader::ack);
+    short_header[sizeof(EthernetHeader) + sizeof(Ipv4Header) + 12] = 0x40;
+    const std::vector<std::pair<std::string, Bytes>> frames{
+        {"SYN", tcp(TcpHeader::syn)},
+        {"FIN", tcp(TcpHeader::fin | TcpHeader::ack)},
+        {"RST", tcp(TcpHeader::rst)},
+        {"first fragment", udp_in(pair.to_b().fragment(0, true))},
+        {"later fragment", pair.to_b().protocol(17).fragment(64, false).payload(64).build()},
+        {"IP options", udp_in(pair.to_b().ip_options(options))},
+        {"tag", udp_in(PacketBuilder()
+                           .ethernet(pair.b.mac, pair.a.mac)
+                           .vlan(VlanId{10})
+                           .ip(test::ip("10.1.0.1"), test::ip("10.1.0.2")))},
+        {"ARP", PacketBuilder()
+                    .ethernet(pair.b.mac, pair.a.mac)
+                    .arp_request(pair.a.mac, test::ip("10.1.0.1"), test::ip("10.1.0.2"))
+                    .pad_to(60)
+                    .build()},
+        {"echo", pair.to_b().echo_request(1, 1).build()},
+        {"neighbor solicitation", v6().neighbor_solicitation(test::ip("2001:db8::2"), pair.a.mac).build()},
+        {"IPv6 fragment", udp_in(v6().fragment(0, true))},
+        {"extension header", udp_in(v6().extension(ip_protocol::hop_by_hop))},
+        {"broadcast", udp_in(PacketBuilder()
+                                 .ethernet(broadcast_mac, pair.a.mac)
+                                 .ip(test::ip("10.1.0.1"), test::ip("10.1.0.2")))},
+        {"length beyond the frame", wrong_length},
+        {"TCP header shorter than one", short_header},
+        {"another ether type", PacketBuilder().ethernet(pair.b.mac, pair.a.mac, 0x88B5).payload(64).build()},
+    };
+    for (const auto& [what, frame] : frames) {
+        CAPTURE(what);
+        CHECK(pair.goes_slowly(frame));
+    }
+    CHECK(pair.fast_path.misses().unsuitable >= frames.size());
+    CHECK(pair.goes_fast(tcp(TcpHeader::ack)));
+    CHECK(pair.goes_fast(udp6));
+}
+
+TEST_CASE("truncations of a packet with a flow miss") {
+    Pair pair;
+    const auto frame = pair.to_b().tcp(client_port, server_port).payload(8).build();
+    REQUIRE(pair.insert(frame));
+    for (std::size_t size = sizeof(EthernetHeader); size < frame.size(); ++size) {
+        CAPTURE(size);
+        CHECK(pair.goes_slowly({frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size)}));
+    }
+    CHECK(pair.goes_fast(frame));
+}
+
+TEST_CASE("a packet larger than the action's MTU misses; of a super-frame a segment counts") {
+    Pair pair;
+    auto action = Pair::to_port_b;
+    action.mtu = 1000;
+    const auto fits = pair.udp_to_b(1000 - sizeof(Ipv4Header) - sizeof(UdpHeader));
+    REQUIRE(pair.insert(fits, 1, action));
+    CHECK(pair.goes_fast(fits));
+    CHECK(pair.goes_slowly(pair.udp_to_b(1001 - sizeof(Ipv4Header) - sizeof(UdpHeader))));
+    CHECK(pair.fast_path.misses().too_big == 1);
+
+    const auto super_frame = pair.to_b().tcp(client_port, server_port).payload(9601).build();
+    REQUIRE(pair.insert(super_frame, 2, action));
+    const auto segments_of = [&](std::uint16_t size) {
+        return [=](Packet& packet) {
+            packet.offload() = {
+                .gso = Offload::Gso::tcp4, .needs_checksum = true, .gso_size = size, .checksum_offset = 16};
+            packet.set_checksum_start(sizeof(EthernetHeader) + sizeof(Ipv4Header));
+        };
+    };
+    pair.send(*pair.a.eth0, super_frame, segments_of(960));
+    CHECK(pair.arrives(*pair.b.eth0, super_frame));
+    pair.send(*pair.a.eth0, super_frame, segments_of(961));
+    CHECK(pair.arrives(*pair.a.tap, super_frame));
+
+    // 10 segments of 960 bytes and one of 1, each with its headers.
+    const auto totals = pair.fast_path.read(2);
+    CHECK(totals.packets == 11);
+    CHECK(totals.bytes == 9601 + 11 * 54);
+}
+
+TEST_CASE("counts are those of the wire, and begin anew when a slot gets another flow") {
+    Pair pair;
+    const auto frame = pair.udp_to_b();
+    REQUIRE(pair.insert(frame));
+    const auto inserted = pair.fast_path.read(7);
+    CHECK(inserted.packets == 0);
+    CHECK(inserted.last_seen != Instant{});
+    for (int i = 0; i < 5; ++i) CHECK(pair.goes_fast(frame));
+    auto totals = pair.fast_path.read(7);
+    CHECK(totals.packets == 5);
+    CHECK(totals.bytes == 5 * frame.size());
+    CHECK(totals.last_seen >= inserted.last_seen);
+    REQUIRE(pair.insert(frame));
+    CHECK(pair.fast_path.read(7).packets == 5);
+    CHECK_FALSE(pair.insert(pair.udp_to_b(1), 8));
+    const auto other = pair.to_b().udp(client_port, 1).build();
+    CHECK_FALSE(pair.insert(other));
+    REQUIRE(pair.fast_path.erase(Pair::key_of(frame), port_a));
+    REQUIRE(pair.insert(other));
+    CHECK(pair.fast_path.read(7).packets == 0);
+    CHECK(pair.goes_fast(other));
+    std::array<FastPath::Totals, 3> several{};
+    pair.fast_path.read(6, several);
+    CHECK(several[0].packets == 0);
+    CHECK(several[1].packets == 1);
+    CHECK(several[1].bytes == other.size());
+}
+
+TEST_CASE("a flow that is to be dropped is dropped and counted") {
+    Pair pair;
+    const auto frame = pair.udp_to_b();
+    REQUIRE(pair.insert(frame, 7, {.kind = Kind::drop}));
+    pair.send(*pair.a.eth0, frame);
+    const auto marker = pair.to_b().udp(client_port, 1).build();
+    CHECK(pair.goes_slowly(marker));
+    CHECK_FALSE(pair.has_arrived(*pair.b.eth0, frame));
+    CHECK(pair.fast_path.read(7).packets == 1);
+}
+
+TEST_CASE("the first packet of a flow and every so many are sampled") {
+    Pair pair({.sample_every = 3});
+    const auto frame = pair.udp_to_b(600);
+    CHECK_FALSE(test::wait_readable(pair.fast_path.sample_descriptor(), 0));
+    REQUIRE(pair.insert(frame));
+    std::size_t sampled = 0;
+    const auto take = [&](const FastPath::Sample& sample) {
+        CHECK(sample.slot == 7);
+        CHECK(sample.in == port_a);
+        CHECK(sample.out == port_b);
+        CHECK(sample.kind == Kind::to_port);
+        CHECK(sample.size == frame.size());
+        CHECK(sample.gso_size == 0);
+        CHECK(std::ranges::equal(sample.bytes, std::span{frame}.first(256)));
+        ++sampled;
+    };
+    CHECK(pair.goes_fast(frame));
+    CHECK(test::wait_readable(pair.fast_path.sample_descriptor()));
+    CHECK(pair.fast_path.take_samples(take) == 1);
+    CHECK_FALSE(test::wait_readable(pair.fast_path.sample_descriptor(), 0));
+    for (int i = 0; i < 9; ++i) CHECK(pair.goes_fast(frame));
+    pair.fast_path.take_samples(take);
+    CHECK(sampled >= 3);  // on as many CPUs as the frames were on
+    CHECK(sampled <= 6);
+}
+
+}  // namespace
+}  // namespace weft
+
+int main(int argc, char** argv) {
+    auto obstacle = weft::test::enter_sandbox();
+    if (!obstacle) {
+        const auto opened = weft::FastPath::open({});
+        // Any other failure is one of ours.
+        if (!opened && (opened.error().find("not permitted") != std::string::npos ||
+                        opened.error().find("without libbpf") != std::string::npos)) {
+            obstacle = opened.error();
+        }
+    }
+    if (obstacle) {
+        std::printf("skipped: %s\n", obstacle->c_str());
+        return weft::test::skipped_exit_code;
+    }
+    return doctest::Context(argc, argv).run();
+}

@@ -1,0 +1,115 @@
+/* What the BPF programs (port.bpf.c) and fast_path.cpp share: the maps' keys and values. C, as the programs
+ * are. All of it is in host byte order but what is copied from packets: addresses, ports and ether types.
+ *
+ *   flows     hash     fast_flow_key -> slot           who a packet is
+ *   actions   array    slot -> fast_action             what is to be done; mapped into the daemon's memory
+ *   counts    array    cpu * slots + slot -> fast_count    what was done; mapped, too
+ *   misses    array    cpu -> fast_misses              why a packet was left to the daemon; mapped, too
+ *   patches   hash     ifindex -> fast_patch           where a miss goes, and where from the daemon's answer
+ *   samples   ring     fast_sample                     for the self-check
+ *   .bss               generations, ports_off          mapped, too: one store changes what the programs do
+ *
+ * The value of a hash is changed under the feet of who has looked it up: the kernel reuses an element at
+ * once, for any other flow. So it is the slot only, and the action has its key again. The daemon writes key,
+ * dependencies, verdict, in this order, and the program reads verdict, dependencies, key: whatever it has
+ * read, if the key is the packet's, it was the packet's action.
+ */
+#ifndef WEFT_VSWITCH_BPF_LAYOUT_H
+#define WEFT_VSWITCH_BPF_LAYOUT_H
+
+#include <linux/types.h>
+
+enum {
+    fast_generations = 65536, /* a power of two */
+    fast_ports = 65536,       /* every PortId */
+    fast_dependencies = 4,
+    fast_sample_bytes = 256,
+};
+
+enum fast_kind { fast_none, fast_to_port, fast_drop };
+
+/* How a packet gets to another device. A veth's other end in another namespace is reached from an ingress
+ * hook only; whatever is not reached is dropped in silence, by the kernel. */
+enum fast_redirect {
+    fast_redirect_egress,  /* as if sent by it */
+    fast_redirect_ingress, /* as if received by it: into this namespace's stack */
+    fast_redirect_peer,    /* as if received by the other end of a veth */
+};
+
+struct fast_flow_key {
+    __u32 ifindex;
+    __u8 macs[12]; /* destination, source; zero if the device has no MAC addresses */
+    __u8 source[16];
+    __u8 destination[16]; /* IPv4: the first four bytes */
+    __be16 source_port;
+    __be16 destination_port;
+    __be16 ether_type;
+    __u8 protocol;
+    __u8 zero;
+} __attribute__((aligned(8)));
+
+struct fast_dependency {
+    __u32 index;
+    __u32 value;
+};
+
+/* Two cache lines. */
+struct fast_action {
+    __u64 verdict; /* fast_verdict(); 0: there is no action */
+    struct fast_dependency dependencies[fast_dependencies];
+    __u16 in_port;
+    __u16 out_port;
+    __u32 sampled; /* the first packet was */
+    struct fast_flow_key key;
+    __u8 room[24];
+};
+
+struct fast_count {
+    __u64 packets;
+    __u64 bytes;
+    __u64 last_seen; /* CLOCK_MONOTONIC_COARSE, ns */
+    __u64 until_sample;
+};
+
+struct fast_misses {
+    __u64 unsuitable; /* not the kind of packet that may have a flow */
+    __u64 unknown;    /* no flow */
+    __u64 stale;      /* a dependency has changed, or the port is off */
+    __u64 too_big;
+    __u64 room[4]; /* to a cache line */
+};
+
+struct fast_patch {
+    __u32 ifindex;
+    __u32 redirect;
+};
+
+struct fast_sample {
+    __u32 slot;
+    __u16 in_port;
+    __u16 out_port;
+    __u32 kind;
+    __u32 size; /* of the packet */
+    __u32 gso_size;
+    __u32 captured; /* of its bytes */
+    __u8 bytes[fast_sample_bytes];
+};
+
+/* One word, so that it is read and written whole. `mtu`: bytes without the Ethernet header. */
+static inline __u64 fast_verdict(__u32 kind, __u32 redirect, __u32 mtu, __u32 ifindex) {
+    return (__u64)kind << 56 | (__u64)redirect << 48 | (__u64)mtu << 32 | ifindex;
+}
+
+static inline __u32 fast_verdict_kind(__u64 verdict) {
+    return (__u32)(verdict >> 56);
+}
+
+static inline __u32 fast_verdict_redirect(__u64 verdict) {
+    return (__u32)(verdict >> 48) & 0xFFU;
+}
+
+static inline __u32 fast_verdict_mtu(__u64 verdict) {
+    return (__u32)(verdict >> 32) & 0xFFFFU;
+}
+
+#endif

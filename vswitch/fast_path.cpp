@@ -1,0 +1,476 @@
+#ifdef WEFT_BPF
+
+#include "vswitch/fast_path.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <map>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <bpf/port.skel.h>
+
+#include "vswitch/bpf/layout.h"
+#include "vswitch/device/virtio_header.h"
+#include "vswitch/headers.h"
+#include "vswitch/system.h"
+#include "vswitch/wire.h"
+
+namespace weft {
+
+namespace {
+
+using Failure = FastPath::Failure;
+
+// Of Linux 6.6; libbpf 1.1 has no names for them.
+constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);
+constexpr auto tcx_egress = static_cast<bpf_attach_type>(47);
+
+// By which a filter that a killed process has left is found and replaced.
+constexpr std::uint32_t filter_number = 87;
+
+static_assert(sizeof(fast_flow_key) == 56 && sizeof(fast_action) == 128 && sizeof(fast_count) == 32 &&
+              sizeof(fast_misses) == 64);
+static_assert(FastPath::generation_count == fast_generations);
+
+std::string message(int error) {
+    return std::generic_category().message(error);
+}
+
+// libbpf has the verifier's words; they are kept for the error, not printed.
+thread_local std::string libbpf_said;
+
+int listen_to_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
+    constexpr std::size_t enough = 4000;
+    if (level != LIBBPF_WARN || libbpf_said.size() > enough) return 0;
+    std::array<char, 2048> line{};
+    const int size = std::vsnprintf(line.data(), line.size(), format, arguments);
+    libbpf_said += line.data();
+    return size;
+}
+
+std::string cure_for_loading(int error) {
+    if (error == EPERM) return "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
+    if (error == ENOSYS) return "this kernel has no BPF";
+    return "this kernel takes no such programs (6.1 or newer does): " + libbpf_said;
+}
+
+std::string device_name(unsigned index) {
+    std::array<char, IF_NAMESIZE> name{};
+    return ::if_indextoname(index, name.data()) ? name.data() : "interface " + std::to_string(index);
+}
+
+std::expected<LinkLayer, Failure> link_layer_of(unsigned index) {
+    ifreq request{};
+    const Descriptor socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    if (!::if_indextoname(index, request.ifr_name) || ::ioctl(socket.get(), SIOCGIFHWADDR, &request) != 0)
+        return std::unexpected("no " + device_name(index) + " in this network namespace");
+    return request.ifr_hwaddr.sa_family == ARPHRD_ETHER ? LinkLayer::ethernet : LinkLayer::none;
+}
+
+// The memory of a map, shared with the kernel.
+template <class Entry>
+class MapMemory {
+  public:
+    MapMemory() noexcept = default;
+    MapMemory(const MapMemory&) = delete;
+    MapMemory& operator=(const MapMemory&) = delete;
+
+    ~MapMemory() {
+        if (!entries_.empty()) ::munmap(entries_.data(), entries_.size_bytes());
+    }
+
+    bool map(const bpf_map* map) noexcept {
+        const std::size_t entries = bpf_map__max_entries(map);
+        void* const memory =
+            ::mmap(nullptr, entries * sizeof(Entry), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+        if (memory == MAP_FAILED) return false;
+        entries_ = {static_cast<Entry*>(memory), entries};
+        return true;
+    }
+
+    Entry& operator[](std::size_t index) const noexcept { return entries_[index]; }
+
+    [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+
+  private:
+    std::span<Entry> entries_;
+};
+
+// The programs write while we read.
+std::uint64_t load(__u64& word) noexcept {
+    return std::atomic_ref(word).load(std::memory_order_relaxed);
+}
+
+// A program at a device, as long as the object lives: a link, or on kernels without links for tc a filter.
+class Attachment {
+  public:
+    static std::expected<Attachment, Failure> make(const bpf_program* program, unsigned device, bool ingress,
+                                                   FastPath::Attach how) {
+        Attachment made(device, ingress);
+        int error = how == FastPath::Attach::filters ? EINVAL : made.link(program);
+        if (error == EINVAL && how != FastPath::Attach::links) error = made.filter(program);
+        if (error == 0) return made;
+        return std::unexpected("cannot attach " + std::string{bpf_program__name(program)} + " to " +
+                               device_name(device) + ": " + message(error));
+    }
+
+    Attachment(Attachment&& other) noexcept
+        : hook_(other.hook_), link_(std::move(other.link_)), filter_(std::exchange(other.filter_, false)) {}
+
+    Attachment(const Attachment&) = delete;
+    Attachment& operator=(const Attachment&) = delete;
+    Attachment& operator=(Attachment&&) = delete;
+
+    ~Attachment() {
+        if (!filter_) return;
+        auto options = filter_options();
+        bpf_tc_detach(&hook_, &options);
+    }
+
+  private:
+    Attachment(unsigned device, bool ingress) noexcept {
+        hook_.sz = sizeof hook_;
+        hook_.ifindex = static_cast<int>(device);
+        hook_.attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+    }
+
+    static bpf_tc_opts filter_options() noexcept {
+        bpf_tc_opts options{};
+        options.sz = sizeof options;
+        options.handle = filter_number;
+        options.priority = filter_number;
+        return options;
+    }
+
+    int link(const bpf_program* program) noexcept {
+        const int fd =
+            bpf_link_create(bpf_program__fd(program), hook_.ifindex,
+                            hook_.attach_point == BPF_TC_INGRESS ? tcx_ingress : tcx_egress, nullptr);
+        if (fd < 0) return -fd;
+        link_ = Descriptor{fd};
+        return 0;
+    }
+
+    int filter(const bpf_program* program) noexcept {
+        const int error = bpf_tc_hook_create(&hook_);
+        if (error != 0 && error != -EEXIST) return -error;
+        auto options = filter_options();
+        options.prog_fd = bpf_program__fd(program);
+        options.flags = BPF_TC_F_REPLACE;
+        const int attach_error = bpf_tc_attach(&hook_, &options);
+        filter_ = attach_error == 0;
+        return -attach_error;
+    }
+
+    bpf_tc_hook hook_{};
+    Descriptor link_;
+    bool filter_ = false;
+};
+
+struct Port {
+    bool is_veth = false;
+    unsigned device = 0;
+    unsigned patch = 0;  // of a veth
+    LinkLayer link = LinkLayer::ethernet;
+    std::vector<Attachment> attachments;
+};
+
+fast_redirect redirect_between(const Port& in, const Port& out) noexcept {
+    if (!out.is_veth) return fast_redirect_ingress;
+    return in.is_veth ? fast_redirect_peer : fast_redirect_egress;
+}
+
+std::optional<fast_flow_key> kernel_key(const FlowKey& flow, const Port& in) noexcept {
+    const bool is_ip = flow.ether_type == ether_type::ipv4 || flow.ether_type == ether_type::ipv6;
+    const bool has_ports = flow.protocol == ip_protocol::tcp || flow.protocol == ip_protocol::udp;
+    if (!is_ip || !has_ports || flow.destination_mac.is_group()) return std::nullopt;
+    fast_flow_key key{};
+    key.ifindex = in.device;
+    std::ranges::copy(flow.destination_mac.octets, key.macs);
+    std::ranges::copy(flow.source_mac.octets, key.macs + 6);
+    std::ranges::copy(flow.source.octets(), key.source);
+    std::ranges::copy(flow.destination.octets(), key.destination);
+    key.source_port = std::bit_cast<std::uint16_t>(be16{flow.source_port});
+    key.destination_port = std::bit_cast<std::uint16_t>(be16{flow.destination_port});
+    key.ether_type = std::bit_cast<std::uint16_t>(be16{flow.ether_type});
+    key.protocol = flow.protocol;
+    return key;
+}
+
+bool is_same(const fast_flow_key& a, const fast_flow_key& b) noexcept {
+    return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+Instant coarse_now() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return Instant{std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}};
+}
+
+}  // namespace
+
+struct FastPath::Kernel {
+    Kernel() noexcept = default;
+    Kernel(const Kernel&) = delete;
+    Kernel& operator=(const Kernel&) = delete;
+
+    ~Kernel() {
+        ports.clear();
+        ring_buffer__free(ring);
+        port_bpf__destroy(programs);
+    }
+
+    bool load(const Options& options);
+
+    [[nodiscard]] Totals sum(std::uint32_t slot) const noexcept;
+    bool write_action(fast_action& action, const fast_flow_key& key, PortId in, const Action& wanted,
+                      std::uint64_t verdict) noexcept;
+
+    Options options;
+    std::uint32_t processors = 0;
+    port_bpf* programs = nullptr;
+    ring_buffer* ring = nullptr;
+    MapMemory<fast_action> actions;
+    MapMemory<fast_count> counts;
+    MapMemory<fast_misses> misses;
+    std::vector<Totals> before;  // what was in a slot's counts when its flow was inserted
+    std::map<PortId, Port> ports;
+    const std::function<void(const Sample&)>* take = nullptr;
+};
+
+namespace {
+
+int give_sample(void* context, void* data, std::size_t) {
+    const auto& sample = *static_cast<const fast_sample*>(data);
+    const auto& take = **static_cast<const std::function<void(const FastPath::Sample&)>**>(context);
+    take({.slot = sample.slot,
+          .in = PortId{sample.in_port},
+          .kind = sample.kind == fast_drop ? FastPath::Action::Kind::drop : FastPath::Action::Kind::to_port,
+          .out = PortId{sample.out_port},
+          .size = sample.size,
+          .gso_size = static_cast<std::uint16_t>(sample.gso_size),
+          .bytes = {sample.bytes, sample.captured}});
+    return 0;
+}
+
+}  // namespace
+
+bool FastPath::Kernel::load(const Options& wanted) {
+    options = wanted;
+    const int possible = libbpf_num_possible_cpus();
+    programs = possible > 0 ? port_bpf__open() : nullptr;
+    if (!programs) return false;
+    processors = static_cast<std::uint32_t>(possible);
+    programs->rodata->slots = options.max_flows;
+    programs->rodata->sample_every = std::max(options.sample_every, 1U);
+    bpf_map__set_max_entries(programs->maps.flows, options.max_flows);
+    bpf_map__set_max_entries(programs->maps.actions, options.max_flows);
+    bpf_map__set_max_entries(programs->maps.counts, options.max_flows * processors);
+    bpf_map__set_max_entries(programs->maps.misses, processors);
+    if (port_bpf__load(programs) != 0) return false;
+    if (!actions.map(programs->maps.actions) || !counts.map(programs->maps.counts) ||
+        !misses.map(programs->maps.misses))
+        return false;
+    before.resize(options.max_flows);
+    ring = ring_buffer__new(bpf_map__fd(programs->maps.samples), give_sample, static_cast<void*>(&take),
+                            nullptr);
+    return ring != nullptr;
+}
+
+FastPath::Totals FastPath::Kernel::sum(std::uint32_t slot) const noexcept {
+    Totals sum;
+    for (std::size_t processor = 0; processor < processors; ++processor) {
+        auto& count = counts[processor * options.max_flows + slot];
+        sum.packets += weft::load(count.packets);
+        sum.bytes += weft::load(count.bytes);
+        sum.last_seen = std::max(sum.last_seen,
+                                 Instant{Duration{static_cast<Duration::rep>(weft::load(count.last_seen))}});
+    }
+    return sum;
+}
+
+// layout.h says why in this order.
+bool FastPath::Kernel::write_action(fast_action& action, const fast_flow_key& key, PortId in,
+                                    const Action& wanted, std::uint64_t verdict) noexcept {
+    const bool is_new = std::atomic_ref(action.verdict).load() == 0;
+    if (!is_new && !is_same(action.key, key)) return false;
+    if (is_new) {
+        action.key = key;
+        std::atomic_thread_fence(std::memory_order_release);
+    }
+    action.in_port = in.value();
+    action.out_port = wanted.out.value();
+    for (std::size_t i = 0; i < wanted.dependencies.size(); ++i)
+        action.dependencies[i] = {wanted.dependencies[i].generation, wanted.dependencies[i].value};
+    action.sampled = 0;
+    std::atomic_ref(action.verdict).store(verdict);
+    return true;
+}
+
+FastPath::FastPath(std::unique_ptr<Kernel> kernel) noexcept : kernel_(std::move(kernel)) {}
+
+FastPath::FastPath(FastPath&&) noexcept = default;
+FastPath& FastPath::operator=(FastPath&&) noexcept = default;
+FastPath::~FastPath() = default;
+
+std::expected<FastPath, Failure> FastPath::open(const Options& options) {
+    libbpf_set_print(listen_to_libbpf);
+    libbpf_said.clear();
+    auto kernel = std::make_unique<Kernel>();
+    if (!kernel->load(options)) {
+        const int error = errno;
+        return std::unexpected("cannot load the BPF programs of the fast path: " + message(error) + ": " +
+                               cure_for_loading(error));
+    }
+    return FastPath(std::move(kernel));
+}
+
+std::expected<void, Failure> FastPath::add_veth(PortId port, unsigned host_end, unsigned patch_tap) {
+    Port added{.is_veth = true, .device = host_end, .patch = patch_tap, .attachments = {}};
+    const int patches = bpf_map__fd(kernel_->programs->maps.patches);
+    const fast_patch to_daemon{.ifindex = patch_tap, .redirect = fast_redirect_egress};
+    const fast_patch to_container{.ifindex = host_end, .redirect = fast_redirect_peer};
+    if (bpf_map_update_elem(patches, &host_end, &to_daemon, BPF_ANY) != 0 ||
+        bpf_map_update_elem(patches, &patch_tap, &to_container, BPF_ANY) != 0)
+        return std::unexpected("cannot patch " + device_name(host_end) + ": " + message(errno));
+
+    // The container's packets last, when all that they need is there.
+    const auto& programs = kernel_->programs->progs;
+    for (const auto& [program, device, ingress] : {std::tuple{programs.patch_egress, patch_tap, false},
+                                                   std::tuple{programs.patch_ingress, patch_tap, true},
+                                                   std::tuple{programs.veth_ingress, host_end, true}}) {
+        auto attachment = Attachment::make(program, device, ingress, kernel_->options.attach);
+        if (!attachment) return std::unexpected(attachment.error());
+        added.attachments.push_back(std::move(*attachment));
+    }
+    remove(port);
+    kernel_->ports.emplace(port, std::move(added));
+    return {};
+}
+
+std::expected<void, Failure> FastPath::add_device(PortId port, unsigned device) {
+    const auto link = link_layer_of(device);
+    if (!link) return std::unexpected(link.error());
+    const auto& programs = kernel_->programs->progs;
+    auto attachment =
+        Attachment::make(*link == LinkLayer::ethernet ? programs.tap_egress : programs.tun_egress, device,
+                         false, kernel_->options.attach);
+    if (!attachment) return std::unexpected(attachment.error());
+    Port added{.device = device, .link = *link, .attachments = {}};
+    added.attachments.push_back(std::move(*attachment));
+    remove(port);
+    kernel_->ports.emplace(port, std::move(added));
+    return {};
+}
+
+void FastPath::remove(PortId port) noexcept {
+    const auto found = kernel_->ports.find(port);
+    if (found == kernel_->ports.end()) return;
+    Port& removed = found->second;
+    removed.attachments.clear();
+    const int patches = bpf_map__fd(kernel_->programs->maps.patches);
+    if (removed.is_veth) {
+        bpf_map_delete_elem(patches, &removed.device);
+        bpf_map_delete_elem(patches, &removed.patch);
+    }
+    set_enabled(port, true);
+    kernel_->ports.erase(found);
+}
+
+void FastPath::set_enabled(PortId port, bool enabled) noexcept {
+    std::atomic_ref(kernel_->programs->bss->ports_off[port.value()]).store(enabled ? 0 : 1);
+}
+
+bool FastPath::insert(std::uint32_t slot, const FlowKey& flow, PortId in, const Action& action) noexcept {
+    const auto in_port = kernel_->ports.find(in);
+    if (in_port == kernel_->ports.end() || slot >= kernel_->options.max_flows) return false;
+    const auto key = kernel_key(flow, in_port->second);
+    if (!key) return false;
+    std::uint64_t verdict = fast_verdict(fast_drop, 0, action.mtu, 0);
+    if (action.kind == Action::Kind::to_port) {
+        const auto out_port = kernel_->ports.find(action.out);
+        if (out_port == kernel_->ports.end() || out_port->second.link != in_port->second.link) return false;
+        verdict = fast_verdict(fast_to_port, redirect_between(in_port->second, out_port->second), action.mtu,
+                               out_port->second.device);
+    }
+
+    auto& entry = kernel_->actions[slot];
+    const bool is_new = std::atomic_ref(entry.verdict).load() == 0;
+    if (!kernel_->write_action(entry, *key, in, action, verdict)) return false;
+    if (!is_new) return true;
+    kernel_->before[slot] = kernel_->sum(slot);
+    kernel_->before[slot].last_seen = coarse_now();
+    if (bpf_map_update_elem(bpf_map__fd(kernel_->programs->maps.flows), &*key, &slot, BPF_NOEXIST) == 0)
+        return true;
+    std::atomic_ref(entry.verdict).store(0);
+    return false;
+}
+
+bool FastPath::erase(const FlowKey& flow, PortId in) noexcept {
+    const auto in_port = kernel_->ports.find(in);
+    if (in_port == kernel_->ports.end()) return false;
+    const auto key = kernel_key(flow, in_port->second);
+    std::uint32_t slot = 0;
+    if (!key || bpf_map_lookup_and_delete_elem(bpf_map__fd(kernel_->programs->maps.flows), &*key, &slot) != 0)
+        return false;
+    std::atomic_ref(kernel_->actions[slot].verdict).store(0);
+    return true;
+}
+
+std::span<std::uint32_t> FastPath::generations() const noexcept {
+    return kernel_->programs->bss->generations;
+}
+
+FastPath::Totals FastPath::read(std::uint32_t slot) const noexcept {
+    const Totals& before = kernel_->before[slot];
+    Totals totals = kernel_->sum(slot);
+    totals.packets -= before.packets;
+    totals.bytes -= before.bytes;
+    totals.last_seen = std::max(totals.last_seen, before.last_seen);
+    return totals;
+}
+
+void FastPath::read(std::uint32_t first, std::span<Totals> totals) const noexcept {
+    for (auto& total : totals) total = read(first++);
+}
+
+FastPath::Misses FastPath::misses() const noexcept {
+    Misses sum;
+    for (std::size_t processor = 0; processor < kernel_->processors; ++processor) {
+        auto& misses = kernel_->misses[processor];
+        sum.unsuitable += load(misses.unsuitable);
+        sum.unknown += load(misses.unknown);
+        sum.stale += load(misses.stale);
+        sum.too_big += load(misses.too_big);
+    }
+    return sum;
+}
+
+int FastPath::sample_descriptor() const noexcept {
+    return ring_buffer__epoll_fd(kernel_->ring);
+}
+
+std::size_t FastPath::take_samples(const std::function<void(const Sample&)>& take) {
+    kernel_->take = &take;
+    const int taken = ring_buffer__consume(kernel_->ring);
+    kernel_->take = nullptr;
+    return taken > 0 ? static_cast<std::size_t>(taken) : 0;
+}
+
+}  // namespace weft
+
+#endif

@@ -1,0 +1,65 @@
+// The fast path of a weft that was built without libbpf: there is none, and open() says so.
+#ifndef WEFT_BPF
+
+#include "vswitch/fast_path.h"
+
+namespace weft {
+
+struct FastPath::Kernel {};
+
+FastPath::FastPath(std::unique_ptr<Kernel> kernel) noexcept : kernel_(std::move(kernel)) {}
+
+FastPath::FastPath(FastPath&&) noexcept = default;
+FastPath& FastPath::operator=(FastPath&&) noexcept = default;
+FastPath::~FastPath() = default;
+
+std::expected<FastPath, FastPath::Failure> FastPath::open(const Options&) {
+    return std::unexpected(Failure{"this weft was built without libbpf"});
+}
+
+// Nobody has an object to call these with.
+std::expected<void, FastPath::Failure> FastPath::add_veth(PortId, unsigned, unsigned) {
+    return {};
+}
+
+std::expected<void, FastPath::Failure> FastPath::add_device(PortId, unsigned) {
+    return {};
+}
+
+void FastPath::remove(PortId) noexcept {}
+
+void FastPath::set_enabled(PortId, bool) noexcept {}
+
+bool FastPath::insert(std::uint32_t, const FlowKey&, PortId, const Action&) noexcept {
+    return false;
+}
+
+bool FastPath::erase(const FlowKey&, PortId) noexcept {
+    return false;
+}
+
+std::span<std::uint32_t> FastPath::generations() const noexcept {
+    return {};
+}
+
+FastPath::Totals FastPath::read(std::uint32_t) const noexcept {
+    return {};
+}
+
+void FastPath::read(std::uint32_t, std::span<Totals>) const noexcept {}
+
+FastPath::Misses FastPath::misses() const noexcept {
+    return {};
+}
+
+int FastPath::sample_descriptor() const noexcept {
+    return -1;
+}
+
+std::size_t FastPath::take_samples(const std::function<void(const Sample&)>&) {
+    return 0;
+}
+
+}  // namespace weft
+
+#endif
