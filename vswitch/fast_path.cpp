@@ -26,6 +26,7 @@
 #include "vswitch/bpf/layout.h"
 #include "vswitch/device/virtio_header.h"
 #include "vswitch/headers.h"
+#include "vswitch/netlink.h"
 #include "vswitch/system.h"
 #include "vswitch/wire.h"
 
@@ -183,6 +184,7 @@ class Attachment {
 
 struct Port {
     bool is_veth = false;
+    bool leads_elsewhere = false;  // to another namespace
     unsigned device = 0;
     unsigned patch = 0;  // of a veth
     LinkLayer link = LinkLayer::ethernet;
@@ -191,7 +193,7 @@ struct Port {
 
 fast_redirect redirect_between(const Port& in, const Port& out) noexcept {
     if (!out.is_veth) return fast_redirect_ingress;
-    return in.is_veth ? fast_redirect_peer : fast_redirect_egress;
+    return in.is_veth && out.leads_elsewhere ? fast_redirect_peer : fast_redirect_egress;
 }
 
 std::optional<fast_flow_key> kernel_key(const FlowKey& flow, const Port& in) noexcept {
@@ -235,6 +237,10 @@ struct FastPath::Kernel {
     }
 
     bool load(const Options& options);
+
+    std::expected<void, Failure> patch(Port& veth) const;
+    std::expected<void, Failure> attach(Port& port, const bpf_program* program, unsigned device,
+                                        bool ingress) const;
 
     [[nodiscard]] Totals sum(std::uint32_t slot) const noexcept;
     bool write_action(fast_action& action, const fast_flow_key& key, PortId in, const Action& wanted,
@@ -291,6 +297,30 @@ bool FastPath::Kernel::load(const Options& wanted) {
     return ring != nullptr;
 }
 
+std::expected<void, Failure> FastPath::Kernel::patch(Port& veth) const {
+    try {
+        veth.leads_elsewhere = Netlink().leads_elsewhere(static_cast<int>(veth.device));
+    } catch (const std::runtime_error& error) {
+        return std::unexpected(error.what());
+    }
+    const int patches = bpf_map__fd(programs->maps.patches);
+    const fast_patch to_daemon{.ifindex = veth.patch, .redirect = fast_redirect_egress};
+    const fast_patch to_container{
+        .ifindex = veth.device, .redirect = veth.leads_elsewhere ? fast_redirect_peer : fast_redirect_egress};
+    if (bpf_map_update_elem(patches, &veth.device, &to_daemon, BPF_ANY) != 0 ||
+        bpf_map_update_elem(patches, &veth.patch, &to_container, BPF_ANY) != 0)
+        return std::unexpected("cannot patch " + device_name(veth.device) + ": " + message(errno));
+    return {};
+}
+
+std::expected<void, Failure> FastPath::Kernel::attach(Port& port, const bpf_program* program, unsigned device,
+                                                      bool ingress) const {
+    auto attachment = Attachment::make(program, device, ingress, options.attach);
+    if (!attachment) return std::unexpected(attachment.error());
+    port.attachments.push_back(std::move(*attachment));
+    return {};
+}
+
 FastPath::Totals FastPath::Kernel::sum(std::uint32_t slot) const noexcept {
     Totals sum;
     for (std::size_t processor = 0; processor < processors; ++processor) {
@@ -340,41 +370,30 @@ std::expected<FastPath, Failure> FastPath::open(const Options& options) {
 }
 
 std::expected<void, Failure> FastPath::add_veth(PortId port, unsigned host_end, unsigned patch_tap) {
-    Port added{.is_veth = true, .device = host_end, .patch = patch_tap, .attachments = {}};
-    const int patches = bpf_map__fd(kernel_->programs->maps.patches);
-    const fast_patch to_daemon{.ifindex = patch_tap, .redirect = fast_redirect_egress};
-    const fast_patch to_container{.ifindex = host_end, .redirect = fast_redirect_peer};
-    if (bpf_map_update_elem(patches, &host_end, &to_daemon, BPF_ANY) != 0 ||
-        bpf_map_update_elem(patches, &patch_tap, &to_container, BPF_ANY) != 0)
-        return std::unexpected("cannot patch " + device_name(host_end) + ": " + message(errno));
-
+    remove(port);
+    Port& added = kernel_->ports[port];
+    added = {.is_veth = true, .device = host_end, .patch = patch_tap, .attachments = {}};
+    auto done = kernel_->patch(added);
     // The container's packets last, when all that they need is there.
     const auto& programs = kernel_->programs->progs;
-    for (const auto& [program, device, ingress] : {std::tuple{programs.patch_egress, patch_tap, false},
-                                                   std::tuple{programs.patch_ingress, patch_tap, true},
-                                                   std::tuple{programs.veth_ingress, host_end, true}}) {
-        auto attachment = Attachment::make(program, device, ingress, kernel_->options.attach);
-        if (!attachment) return std::unexpected(attachment.error());
-        added.attachments.push_back(std::move(*attachment));
-    }
-    remove(port);
-    kernel_->ports.emplace(port, std::move(added));
-    return {};
+    if (done) done = kernel_->attach(added, programs.patch_egress, patch_tap, false);
+    if (done) done = kernel_->attach(added, programs.patch_ingress, patch_tap, true);
+    if (done) done = kernel_->attach(added, programs.veth_ingress, host_end, true);
+    if (!done) remove(port);
+    return done;
 }
 
 std::expected<void, Failure> FastPath::add_device(PortId port, unsigned device) {
+    remove(port);
     const auto link = link_layer_of(device);
     if (!link) return std::unexpected(link.error());
+    Port& added = kernel_->ports[port];
+    added = {.device = device, .link = *link, .attachments = {}};
     const auto& programs = kernel_->programs->progs;
-    auto attachment =
-        Attachment::make(*link == LinkLayer::ethernet ? programs.tap_egress : programs.tun_egress, device,
-                         false, kernel_->options.attach);
-    if (!attachment) return std::unexpected(attachment.error());
-    Port added{.device = device, .link = *link, .attachments = {}};
-    added.attachments.push_back(std::move(*attachment));
-    remove(port);
-    kernel_->ports.emplace(port, std::move(added));
-    return {};
+    const auto done = kernel_->attach(
+        added, *link == LinkLayer::ethernet ? programs.tap_egress : programs.tun_egress, device, false);
+    if (!done) remove(port);
+    return done;
 }
 
 void FastPath::remove(PortId port) noexcept {

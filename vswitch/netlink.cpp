@@ -137,6 +137,13 @@ std::uint64_t Netlink::tx_dropped(int index) {
     return rtnl_link_get_stat(link.get(), RTNL_LINK_TX_DROPPED);
 }
 
+bool Netlink::leads_elsewhere(int index) {
+    const auto link = socket_->find(index, nullptr);
+    if (!link) throw std::runtime_error("no such interface: " + std::to_string(index));
+    std::int32_t id = 0;
+    return rtnl_link_get_link_netnsid(link.get(), &id) == 0;
+}
+
 void Netlink::set_mtu(const std::string& name, std::uint16_t mtu) {
     socket_->change(name, "set the MTU " + std::to_string(mtu),
                     [&](rtnl_link* link) { rtnl_link_set_mtu(link, mtu); });

@@ -38,6 +38,9 @@ class Netlink {
     // was full.
     [[nodiscard]] std::uint64_t tx_dropped(int index);
 
+    // A veth's other end is in another network namespace.
+    [[nodiscard]] bool leads_elsewhere(int index);
+
     void set_mtu(const std::string& name, std::uint16_t mtu);
     void set_mac(const std::string& name, const MacAddress& mac);
     void set_txqueuelen(const std::string& name, std::uint32_t packets);

@@ -1,17 +1,24 @@
 #include "vswitch/fast_path.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
-#include <set>
 #include <string>
 #include <thread>
 
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <linux/tcp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
@@ -380,6 +387,310 @@ TEST_CASE("the first packet of a flow and every so many are sampled") {
     pair.fast_path.take_samples(take);
     CHECK(sampled >= 3);  // on as many CPUs as the frames were on
     CHECK(sampled <= 6);
+}
+
+// Waits until the other test's thread, or the kernel's work queue, is as far.
+void wait_until(const std::function<bool()>& done) {
+    for (int i = 0; i < 500 && !done(); ++i) ::poll(nullptr, 0, 10);
+    REQUIRE(done());
+}
+
+TEST_CASE("a TAP of this namespace has flows to and from containers") {
+    Pair pair;
+    const auto device = open_tuntap({.layer = TunTapOptions::Layer::tap,
+                                     .name = "t0",
+                                     .netns = std::nullopt,
+                                     .mac = test::mac("02:00:00:00:00:09"),
+                                     .addresses = {test::prefix("10.1.0.9/24")}});
+    require(pair.fast_path.add_device(port_tap, index_of("t0")));
+    test::run("ip neigh add 10.1.0.2 lladdr 02:00:00:00:00:02 dev t0");
+    pair.b.netns.run("ip neigh add 10.1.0.9 lladdr 02:00:00:00:00:09 dev eth0");
+    const Endpoint here{.address = test::ip("10.1.0.9"), .port = client_port};
+    const Endpoint there{.address = test::ip("10.1.0.2"), .port = server_port};
+    const test::UdpSocket client(here);
+    std::optional<test::UdpSocket> server;
+    pair.b.netns.enter([&] { server.emplace(there); });
+
+    client.send(there, "slowly");
+    const auto request = test::read_one(*device, pair.pool, pair.drops, test::is_udp(true, server_port));
+    REQUIRE(request);
+    const auto to_container = classify_frame(request.bytes(), untagged)->flow;
+    REQUIRE(pair.fast_path.insert(1, to_container, port_tap, Pair::to_port_b));
+    client.send(there, "fast");
+    CHECK(server->receive() == "fast");
+
+    server->send(here, "slowly");
+    const auto answer = test::read_one(*pair.b.tap, pair.pool, pair.drops, test::is_udp(true, server_port));
+    REQUIRE(answer);
+    const auto from_container = classify_frame(answer.bytes(), untagged)->flow;
+    REQUIRE(pair.fast_path.insert(2, from_container, port_b, {.kind = Kind::to_port, .out = port_tap}));
+    server->send(here, "fast");
+    CHECK(client.receive() == "fast");
+    CHECK(pair.fast_path.read(1).packets == 1);
+    CHECK(pair.fast_path.read(1).bytes == 14 + 20 + 8 + 4);
+    CHECK(pair.fast_path.read(2).packets == 1);
+}
+
+TEST_CASE("a TUN has flows without MAC addresses, and none to an Ethernet port") {
+    Pair pair;
+    const auto device = open_tuntap({.layer = TunTapOptions::Layer::tun,
+                                     .name = "u0",
+                                     .netns = std::nullopt,
+                                     .mac = std::nullopt,
+                                     .addresses = {test::prefix("10.9.0.1/24")}});
+    require(pair.fast_path.add_device(port_tap, index_of("u0")));
+    const Endpoint there{.address = test::ip("10.9.0.2"), .port = server_port};
+    const test::UdpSocket client({.address = test::ip("10.9.0.1"), .port = client_port});
+    client.send(there, "slowly");
+    const auto request = test::read_one(*device, pair.pool, pair.drops, test::is_udp(false, server_port));
+    REQUIRE(request);
+    const auto flow = classify_datagram(request.bytes())->flow;
+    CHECK_FALSE(pair.fast_path.insert(1, flow, port_tap, Pair::to_port_b));
+    REQUIRE(pair.fast_path.insert(1, flow, port_tap, {.kind = Kind::drop}));
+    client.send(there, "never");
+    const auto totals = pair.fast_path.read(1);
+    CHECK(totals.packets == 1);
+    CHECK(totals.bytes == 20 + 8 + 5);
+    REQUIRE(pair.fast_path.erase(flow, port_tap));
+    client.send(there, "again");
+    const auto next = test::read_one(*device, pair.pool, pair.drops, test::is_udp(false, server_port));
+    CHECK(next.size() == 20 + 8 + 5);
+    CHECK(std::ranges::equal(next.bytes().last(5), std::string_view{"again"}));
+}
+
+TEST_CASE("a veth whose other end is in this namespace, too, is reached") {
+    Pair pair;
+    test::run("ip link add vc type veth peer name vd && ip link set vc up && ip link set vd up");
+    test::run("timeout 5 sh -c \"until ip link show vd | grep -q 'qdisc noqueue .*state UP'; do :; done\"");
+    {
+        const auto tap = open_tuntap({.layer = TunTapOptions::Layer::tap,
+                                      .name = "pc",
+                                      .netns = std::nullopt,
+                                      .mac = std::nullopt,
+                                      .addresses = {}});
+        const auto end = open_packet_socket("vd", std::nullopt);
+        require(pair.fast_path.add_veth(port_tap, index_of("vc"), index_of("pc")));
+        const auto frame = pair.udp_to_b();
+        pair.send(*tap, frame);
+        CHECK(pair.arrives(*end, frame));
+        REQUIRE(pair.insert(frame, 7, {.kind = Kind::to_port, .out = port_tap}));
+        pair.send(*pair.a.eth0, frame);
+        CHECK(pair.arrives(*end, frame));
+        CHECK_FALSE(pair.has_arrived(*tap, frame));
+    }
+    test::run("ip link del vc");
+}
+
+std::uint16_t local_port(const Descriptor& socket) {
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    REQUIRE(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    return ntohs(address.sin_port);
+}
+
+TEST_CASE("a TCP transfer keeps to its flows, and what they counted is the whole stream in segments") {
+    Pair pair;
+    const std::string payload(16 << 20, 'x');
+    const Endpoint there{.address = test::ip("10.1.0.2"), .port = server_port};
+    std::optional<test::TcpListener> listener;
+    pair.b.netns.enter([&] { listener.emplace(there); });
+    Descriptor client;
+    pair.a.netns.enter([&] { client = test::connect_tcp(there); });
+    const auto data = pair.to_b().tcp(local_port(client), server_port).build();
+    const auto back = PacketBuilder()
+                          .ethernet(pair.a.mac, pair.b.mac)
+                          .ip(test::ip("10.1.0.2"), test::ip("10.1.0.1"))
+                          .tcp(server_port, local_port(client))
+                          .build();
+    REQUIRE(pair.insert(data, 1));
+    REQUIRE(pair.fast_path.insert(2, Pair::key_of(back), port_b, {.kind = Kind::to_port, .out = port_a}));
+    test::CableTraffic traffic;
+    CHECK(test::transfer_over_cable(*pair.a.tap, *pair.b.tap, pair.pool, pair.drops, client, *listener,
+                                    payload, traffic) == payload);
+    CHECK(traffic.super_frames == 0);
+    tcp_info kernel{};
+    socklen_t size = sizeof kernel;
+    REQUIRE(::getsockopt(client.get(), IPPROTO_TCP, TCP_INFO, &kernel, &size) == 0);
+    const auto totals = pair.fast_path.read(1);
+    constexpr std::size_t headers = 14 + 20 + 32;       // with timestamps
+    CHECK(totals.packets == kernel.tcpi_segs_out - 1);  // the SYN
+    CHECK(totals.bytes - totals.packets * headers == kernel.tcpi_bytes_sent);
+    CHECK(pair.fast_path.read(2).packets > 0);
+    CHECK(pair.drops.total() == 0);
+}
+
+// Sends frames from its own thread as long as less than a socket's buffer full of them is under way.
+class Traffic {
+  public:
+    Traffic(Device& from, Bytes frame) : from_(from), frame_(std::move(frame)), thread_([this] { run(); }) {}
+
+    ~Traffic() { stop(); }
+
+    Traffic(const Traffic&) = delete;
+    Traffic& operator=(const Traffic&) = delete;
+
+    // Returns how many were sent.
+    std::size_t stop() {
+        stopped_ = true;
+        if (thread_.joinable()) thread_.join();
+        return sent_;
+    }
+
+    std::atomic<std::size_t> received = 0;
+
+  private:
+    static constexpr std::size_t window = 64;
+
+    void run() {
+        PacketPool pool(window);
+        DropCounters drops;
+        while (!stopped_) {
+            std::vector<Packet> packets;
+            while (sent_ + packets.size() < received + window) packets.push_back(pool.take(frame_));
+            if (packets.empty()) {
+                std::this_thread::sleep_for(std::chrono::microseconds{50});
+            } else {
+                sent_ += from_.write(packets, drops);
+            }
+        }
+    }
+
+    Device& from_;
+    Bytes frame_;
+    std::size_t sent_ = 0;
+    std::atomic<bool> stopped_ = false;
+    std::thread thread_;
+};
+
+TEST_CASE("10,000 insertions, changes and erasures under traffic lose no packet") {
+    Pair pair;
+    const auto frame = pair.udp_to_b(64);
+    const auto flow = Pair::key_of(frame);
+    std::size_t slow = 0;
+    Traffic traffic(*pair.a.eth0, frame);
+    const auto daemon = [&] {
+        std::vector<Packet> packets;
+        pair.a.tap->read(pair.pool, 64, packets, pair.drops);
+        slow += static_cast<std::size_t>(std::ranges::count_if(packets, test::is_udp(true, server_port)));
+        pair.b.tap->write(packets, pair.drops);
+        packets.clear();
+        pair.b.eth0->read(pair.pool, 64, packets, pair.drops);
+        traffic.received +=
+            static_cast<std::size_t>(std::ranges::count_if(packets, test::is_udp(true, server_port)));
+    };
+    std::uint64_t fast = 0;
+    for (std::uint32_t i = 0; i < 10000; ++i) {
+        const std::uint32_t slot = i / 3 % 50;
+        auto action = Pair::to_port_b;
+        action.dependencies[0] = {.generation = 1, .value = i};
+        std::atomic_ref(generation(pair, 1)).store(i);
+        if (i % 3 != 2) {
+            REQUIRE(pair.fast_path.insert(slot, flow, port_a, action));
+        } else {
+            fast += pair.fast_path.read(slot).packets;
+            REQUIRE(pair.fast_path.erase(flow, port_a));
+        }
+        daemon();
+    }
+    const std::size_t sent = traffic.stop();
+    wait_until([&] {
+        daemon();
+        return traffic.received == sent;
+    });
+    CHECK(slow > 100);
+    CHECK(fast > 100);
+    CHECK(slow + fast <= sent);
+    CHECK(slow + fast + 100 > sent);  // of the last slot, and counted between the reading and the erasure
+    CHECK(pair.drops.total() == 0);
+    MESSAGE(sent, " frames: ", slow, " slowly, ", fast, " fast");
+}
+
+TEST_CASE("a table that is full refuses, and takes another flow when one is erased") {
+    Pair pair({.max_flows = 4});
+    const auto frame = [&](std::uint16_t port) { return pair.to_b().udp(client_port, port).build(); };
+    for (std::uint16_t i = 0; i < 4; ++i) REQUIRE(pair.insert(frame(i), i));
+    CHECK_FALSE(pair.insert(frame(4), 4));
+    CHECK_FALSE(pair.insert(frame(4), 3));
+    REQUIRE(pair.fast_path.erase(Pair::key_of(frame(1)), port_a));
+    REQUIRE(pair.insert(frame(4), 1));
+    CHECK(pair.goes_slowly(frame(1)));
+    CHECK(pair.goes_fast(frame(4)));
+}
+
+TEST_CASE("a port that is removed has neither flows nor patches, and can be added again") {
+    for (const auto attach : {FastPath::Attach::best, FastPath::Attach::filters}) {
+        Pair pair({.attach = attach});
+        const auto frame = pair.udp_to_b();
+        REQUIRE(pair.insert(frame));
+        pair.fast_path.remove(port_a);
+        CHECK_FALSE(pair.insert(frame, 8));
+        pair.send(*pair.a.eth0, frame);
+        CHECK_FALSE(pair.has_arrived(*pair.a.tap, frame));
+        CHECK_FALSE(pair.has_arrived(*pair.b.eth0, frame));
+        require(pair.fast_path.add_veth(port_a, pair.a.host_end_index(), pair.a.tap_index()));
+        CHECK(pair.goes_fast(frame));
+        require(pair.fast_path.add_veth(port_a, pair.a.host_end_index(), pair.a.tap_index()));
+        CHECK(pair.goes_fast(frame));
+    }
+}
+
+// A link of tc is in no tool of Debian 12. The kernel is asked with BPF_PROG_QUERY, BPF_TCX_INGRESS = 46.
+std::size_t attached_to(const std::string& device) {
+    bpf_attr query{};
+    query.query.target_fd = index_of(device);
+    query.query.attach_type = 46;
+    constexpr int command = BPF_PROG_QUERY;
+    const bool has_links = ::syscall(SYS_bpf, command, &query, sizeof query) == 0;
+    const std::string filters = "tc filter show dev " + device + " ingress 2>/dev/null | grep -q handle";
+    const bool has_filter = std::system(filters.c_str()) == 0;  // NOLINT(cert-env33-c)
+    return (has_links ? query.query.prog_cnt : 0) + (has_filter ? 1 : 0);
+}
+
+TEST_CASE("when the object goes, nothing of it stays at the devices") {
+    for (const auto attach : {FastPath::Attach::best, FastPath::Attach::filters}) {
+        std::optional<Pair> pair;
+        pair.emplace(FastPath::Options{.attach = attach});
+        const auto frame = pair->udp_to_b();
+        CHECK(pair->goes_slowly(frame));
+        for (const auto& device : {pair->a.host_end, pair->a.tap->name()}) CHECK(attached_to(device) == 1);
+        {
+            const FastPath gone = std::move(pair->fast_path);
+        }
+        // A link is taken off by a work queue.
+        for (const auto& device : {pair->a.host_end, pair->a.tap->name()})
+            wait_until([&] { return attached_to(device) == 0; });
+        pair->send(*pair->a.eth0, frame);
+        CHECK_FALSE(pair->has_arrived(*pair->a.tap, frame));
+    }
+}
+
+TEST_CASE("filters that a killed process has left are replaced") {
+    Pair pair({.attach = FastPath::Attach::filters});
+    const auto frame = pair.udp_to_b();
+    REQUIRE(pair.insert(frame));
+    {
+        FastPath successor = open_fast_path({.attach = FastPath::Attach::filters});
+        require(successor.add_veth(port_a, pair.a.host_end_index(), pair.a.tap_index()));
+        CHECK(pair.goes_slowly(frame));
+        CHECK(successor.misses().unknown == 1);
+    }
+    CHECK(attached_to(pair.a.host_end) == 0);
+    CHECK(attached_to(pair.b.host_end) == 1);
+}
+
+TEST_CASE("flows are inserted, read and erased without any privilege") {
+    Pair pair;
+    const auto frame = pair.udp_to_b();
+    bool worked = false;
+    std::thread([&] {
+        __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+        std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
+        if (::syscall(SYS_capset, &header, none.data()) != 0) return;
+        worked = pair.insert(frame, 1) && pair.fast_path.erase(Pair::key_of(frame), port_a) &&
+                 pair.insert(frame, 2);
+    }).join();
+    CHECK(worked);
+    CHECK(pair.goes_fast(frame));
 }
 
 }  // namespace
