@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #include "vswitch/coalesce.h"
+#include "vswitch/device/new_interface.h"
 #include "vswitch/device/send_batch.h"
 #include "vswitch/device/virtio_header.h"
 #include "vswitch/netlink.h"
@@ -157,50 +158,14 @@ std::optional<std::uint64_t> TunTap::ring_drops() noexcept {
     }
 }
 
-std::string place(const TunTapOptions& options) {
-    return options.netns ? " in namespace " + *options.netns
-                         : std::string{" in the daemon's network namespace"};
-}
-
-std::string ip_command(const TunTapOptions& options) {
-    // 'ip -n' takes names only.
-    if (!options.netns) return "ip ";
-    return options.netns->starts_with('/') ? "nsenter --net=" + *options.netns + " ip "
-                                           : "ip -n " + *options.netns + " ";
-}
-
-void check_name(const TunTapOptions& options) {
-    const std::string& name = options.name;
-    if (name.empty() || name.size() >= IFNAMSIZ || name == "." || name == ".." ||
-        name.find_first_of("/: %\t\n") != std::string::npos) {
-        throw std::runtime_error(
-            "'" + name +
-            "' cannot be a device's name: use 1 to 15 characters without '/', ':', '%' or blanks");
-    }
-}
-
-void check_addresses(Netlink& netlink, const TunTapOptions& options) {
-    constexpr std::uint16_t ipv6_minimum_mtu = 1280;  // RFC 8200 section 5
-    for (const auto& address : options.addresses) {
-        const auto owner = netlink.address_owner(address.address);
-        if (owner && !address.address.is_link_local()) {
-            throw std::runtime_error("cannot give " + address.to_string() + " to device " + options.name +
-                                     ": the address is already in use by " + *owner + place(options) +
-                                     ": choose another address or remove it there (" + ip_command(options) +
-                                     "addr show dev " + *owner + ")");
-        }
-        if (address.address.is_v6() && options.mtu < ipv6_minimum_mtu) {
-            throw std::runtime_error("cannot give " + address.to_string() + " to device " + options.name +
-                                     ": its MTU is " + std::to_string(options.mtu) +
-                                     " and IPv6 needs 1280: raise the MTU or remove the address");
-        }
-    }
-}
-
-[[noreturn]] void throw_name_taken(const TunTapOptions& options) {
-    throw std::runtime_error("device " + options.name + " exists already" + place(options) +
-                             ": choose another name or delete it (" + ip_command(options) + "link del " +
-                             options.name + ")");
+NewInterface interface_of(const TunTapOptions& options) {
+    const bool is_tap = options.layer == TunTapOptions::Layer::tap;
+    return {.name = options.name,
+            .netns = options.netns,
+            .mtu = options.mtu,
+            .mac = is_tap ? options.mac : std::nullopt,
+            .addresses = options.addresses,
+            .txqueuelen = options.txqueuelen};
 }
 
 std::string cure_for_opening(int error) {
@@ -224,6 +189,7 @@ enum class Queue : std::uint8_t { only, first, further };
 
 // The first or only one makes the device.
 Descriptor open_descriptor(const TunTapOptions& options, Queue queue) {
+    const NewInterface interface = interface_of(options);
     Descriptor fd{::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK)};
     if (!fd) {
         const int error = errno;
@@ -239,8 +205,8 @@ Descriptor open_descriptor(const TunTapOptions& options, Queue queue) {
     request.ifr_flags = static_cast<short>((is_tap ? IFF_TAP : IFF_TUN) | flags);
     if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
         const int error = errno;
-        if (error == EBUSY) throw_name_taken(options);
-        throw_system_error("cannot create device " + options.name + place(options), error,
+        if (error == EBUSY) throw_name_taken(interface);
+        throw_system_error("cannot create device " + options.name + place(interface), error,
                            error == EPERM ? "run as root or with CAP_NET_ADMIN" : "");
     }
     return fd;
@@ -259,15 +225,6 @@ unsigned negotiate(const Descriptor& fd, const TunTapOptions& options) {
     return 0;
 }
 
-void set_up(Netlink& netlink, const TunTapOptions& options) {
-    if (options.mac && options.layer == TunTapOptions::Layer::tap)
-        netlink.set_mac(options.name, *options.mac);
-    netlink.set_mtu(options.name, options.mtu);
-    netlink.set_txqueuelen(options.name, options.txqueuelen);
-    for (const auto& address : options.addresses) netlink.add_address(options.name, address);
-    netlink.set_up(options.name);
-}
-
 }  // namespace
 
 std::unique_ptr<Device> open_tuntap(const TunTapOptions& options) {
@@ -275,18 +232,18 @@ std::unique_ptr<Device> open_tuntap(const TunTapOptions& options) {
 }
 
 std::vector<std::unique_ptr<Device>> open_tuntap_queues(const TunTapOptions& options, unsigned queues) {
-    check_name(options);
+    const NewInterface interface = interface_of(options);
+    check_name(interface);
     std::vector<std::unique_ptr<Device>> devices;
     in_namespace(options.netns, [&] {
         Netlink netlink;
-        if (netlink.link(options.name)) throw_name_taken(options);
-        check_addresses(netlink, options);
+        check_free(netlink, interface);
         // From here on the device exists as long as a descriptor of it: an exception deletes it.
         std::vector<Descriptor> descriptors;
         descriptors.push_back(open_descriptor(options, queues > 1 ? Queue::first : Queue::only));
         const unsigned offloads = negotiate(descriptors[0], options);  // for the whole device
         while (descriptors.size() < queues) descriptors.push_back(open_descriptor(options, Queue::further));
-        set_up(netlink, options);
+        set_up(netlink, interface);
         const LinkLayer link =
             options.layer == TunTapOptions::Layer::tap ? LinkLayer::ethernet : LinkLayer::none;
         const int index = netlink.link(options.name).value().index;
