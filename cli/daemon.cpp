@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include "cli/derived.h"
 #include "cli/paths.h"
 #include "cli/rekey.h"
 #include "overlay/worker_pairing.h"
@@ -26,22 +27,6 @@ constexpr std::size_t events_per_wakeup = 64;
 
 static_assert(config::Node::max_workers == max_workers);
 
-// Stable over restarts, so that nobody's neighbor cache goes stale, and different for each node and object:
-// FNV-1a of both names in a locally administered unicast address.
-MacAddress derived_mac(const std::string& node, const std::string& object) {
-    std::uint64_t hash = 0xCBF29CE484222325;
-    for (const char letter : fmt::format("{}/{}", node, object)) {
-        hash = (hash ^ static_cast<std::uint8_t>(letter)) * 0x100000001B3;
-    }
-    MacAddress mac;
-    for (auto& octet : mac.octets) {
-        octet = static_cast<std::uint8_t>(hash);
-        hash >>= 8U;
-    }
-    mac.octets[0] = static_cast<std::uint8_t>((mac.octets[0] & 0xFCU) | 0x02U);
-    return mac;
-}
-
 VlanFilter filter_of(const config::Port& port) {
     if (port.vlan) return VlanFilter::access(*port.vlan);
     if (!port.trunk.empty()) return VlanFilter::trunk(port.trunk);
@@ -54,6 +39,8 @@ PortInfo::Kind kind_of(config::Port::Type type) {
             return PortInfo::Kind::tap;
         case config::Port::Type::tun:
             return PortInfo::Kind::tun;
+        case config::Port::Type::veth:
+            return PortInfo::Kind::veth;
         case config::Port::Type::packet:
             return PortInfo::Kind::packet;
     }
@@ -250,14 +237,15 @@ void Daemon::change(const config::AddPort& add) {
         mtu = tun_mtu(*target_, path_);
     }
     std::optional<MacAddress> mac;
-    if (port.type == config::Port::Type::tap)
+    const bool is_veth = port.type == config::Port::Type::veth;
+    if (port.type == config::Port::Type::tap || is_veth)
         mac = port.mac.value_or(derived_mac(names_.node.name, "port " + port.name));
     auto queues = open_device(port, mtu, mac);
     const bool is_packet = port.type == config::Port::Type::packet;
     const PortId id = new_port({.name = port.name,
                                 .kind = kind_of(port.type),
                                 .bridge = port.bridge,
-                                .device = queues[0]->name(),
+                                .device = is_veth ? port.device : queues[0]->name(),
                                 .netns = port.netns,
                                 .mtu = is_packet ? std::nullopt : std::optional{mtu},
                                 .mac = mac,
@@ -281,7 +269,9 @@ void Daemon::change(const config::AddPort& add) {
 }
 
 std::vector<std::unique_ptr<Device>> Daemon::open_device(const config::Port& port, std::uint16_t mtu,
-                                                         const std::optional<MacAddress>& mac) const {
+                                                         const std::optional<MacAddress>& mac) {
+    if (port.type == config::Port::Type::veth)
+        return veths_.open(names_.node.name, port, mtu, mac.value(), workers_->count());
     if (port.type == config::Port::Type::packet)
         return open_packet_queues(port.device, port.netns, workers_->count());
     const bool is_tap = port.type == config::Port::Type::tap;
@@ -304,6 +294,7 @@ void Daemon::change(const config::RemovePort& remove) {
         worker.datapath().remove_port(id);
     });
     names_.ports.erase(found);
+    veths_.close(*remove.port);
     kernel_routes_.forget(*remove.port);
 }
 

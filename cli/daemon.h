@@ -19,6 +19,7 @@
 #include "cli/loop.h"
 #include "cli/monitor.h"
 #include "cli/report.h"
+#include "cli/veth_ports.h"
 #include "cli/workers.h"
 #include "config/config.h"
 #include "config/diff.h"
@@ -59,7 +60,7 @@ class Daemon {
     void add_leg(const config::Bridge& bridge, BridgeId id);
     // A queue for each worker.
     std::vector<std::unique_ptr<Device>> open_device(const config::Port& port, std::uint16_t mtu,
-                                                     const std::optional<MacAddress>& mac) const;
+                                                     const std::optional<MacAddress>& mac);
     PortId new_port(PortInfo info);
     PortId port_id(PortInfo::Kind kind, const std::string& name) const;
     BridgeId bridge_id(const std::string& name) const;
@@ -87,6 +88,7 @@ class Daemon {
     std::unique_ptr<Keying> keying_;
     std::unique_ptr<ControlServer> control_;
     KernelRoutes kernel_routes_;
+    VethPorts veths_;
 
     Names names_;
     std::uint16_t next_port_ = 0;

@@ -163,6 +163,10 @@ std::optional<User> choose_user(const std::optional<std::string>& wanted) {
     }
 }
 
+void keep_capabilities(std::uint32_t kept) {
+    restrict_all_threads(kept);
+}
+
 void drop_privileges(const Unprivileged& wanted) {
     constexpr std::uint32_t to_become = 1U << CAP_SETUID | 1U << CAP_SETGID;
     restrict_all_threads(to_become);

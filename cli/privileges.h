@@ -9,6 +9,7 @@
 // its own. libcap-ng does this for the calling thread alone, and not in a signal handler.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ User find_user(const std::string& name_or_number);
 
 // The user to become: `wanted`; or without it "weft", if this process is root's and there is such a user.
 std::optional<User> choose_user(const std::optional<std::string>& wanted);
+
+// Gives up all capabilities but these (a bit for each, CAP_...), and for good.
+void keep_capabilities(std::uint32_t kept);
 
 struct Unprivileged {
     std::optional<User> user;          // nothing: stays what it is

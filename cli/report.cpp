@@ -167,6 +167,8 @@ std::string_view to_string(PortInfo::Kind kind) noexcept {
             return "tap";
         case PortInfo::Kind::tun:
             return "tun";
+        case PortInfo::Kind::veth:
+            return "veth";
         case PortInfo::Kind::packet:
             return "packet";
         case PortInfo::Kind::tunnel:

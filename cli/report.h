@@ -25,7 +25,7 @@
 namespace weft {
 
 struct PortInfo {
-    enum class Kind : std::uint8_t { tap, tun, packet, tunnel, leg };
+    enum class Kind : std::uint8_t { tap, tun, veth, packet, tunnel, leg };
 
     std::string name;  // tunnel: the peer's; leg: the bridge's
     Kind kind = Kind::tap;

@@ -18,6 +18,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/link_keeper.h"
 #include "cli/loop.h"
 #include "cli/resolver.h"
 #include "cli/sequence_store.h"
@@ -147,6 +148,7 @@ void enter_sandbox(const SandboxOptions& options) {
     filter.allow(netlink_system_calls);
     filter.allow(underlay_system_calls);
     filter.allow(loop_system_calls);
+    filter.allow(link_keeper_system_calls);
     if (options.resolves_names) filter.allow(resolver_system_calls);
     if (options.writes_files) filter.allow(sequence_store_system_calls);
     // A name service that was not loaded before the filter: getaddrinfo(3) goes on to the next one.

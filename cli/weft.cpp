@@ -37,12 +37,11 @@ constexpr std::array queries = {
         "status", "the node at a glance",
         "Prints the node's name, uptime, public key and UDP endpoints, how many peers are up, how large its\n"
         "tables are, how many packet buffers are free, and warnings.\n"},
-    Query{"ports", "ports and their traffic",
-          "Prints a line for each port: devices (tap, tun, packet), tunnels to peers, and the router's legs "
-          "on\n"
-          "bridges. RX is what came into weft through the port and TX what left by it, in bytes; DROPPED "
-          "counts\n"
-          "packets, for reasons that `weft drops` tells.\n"},
+    Query{
+        "ports", "ports and their traffic",
+        "Prints a line for each port: devices (tap, tun, veth, packet), tunnels to peers, and the router's\n"
+        "legs on bridges. RX is what came into weft through the port and TX what left by it, in bytes;\n"
+        "DROPPED counts packets, for reasons that `weft drops` tells.\n"},
     Query{"fdb", "stations that the bridges have learned",
           "Prints the forwarding database: a line for each MAC address, with the port that it was last seen "
           "on and\n"

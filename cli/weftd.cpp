@@ -15,6 +15,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "cli/daemon.h"
+#include "cli/link_keeper.h"
 #include "cli/loop.h"
 #include "cli/privileges.h"
 #include "cli/sandbox.h"
@@ -119,6 +120,8 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    // Not for people: weftd starts itself so.
+    if (argc == 2 && argv[1] == weft::link_keeper_option) return weft::run_link_keeper();
     Options options;
     CLI::App app{
         "weftd runs a node of a weft network: it makes the ports that its configuration names, switches and "

@@ -67,18 +67,20 @@ struct Bridge {
 };
 
 struct Port {
-    enum class Type : std::uint8_t { tap, tun, packet };
+    enum class Type : std::uint8_t { tap, tun, veth, packet };
+    enum class Patch : std::uint8_t { automatic, tc };
 
     std::string name;  // of the port
     Type type = Type::tap;
     std::string device;                 // name of the network device; default: the port's name
-    std::optional<std::string> netns;   // a name under /run/netns or an absolute path
-    std::optional<std::string> bridge;  // required for tap and packet, forbidden for tun
+    std::optional<std::string> netns;   // a name under /run/netns or an absolute path; required for veth
+    std::optional<std::string> bridge;  // required but for tun, where it is forbidden
     std::optional<VlanId> vlan;
     std::vector<VlanId> trunk;
     std::vector<Prefix> address;
     std::optional<MacAddress> mac;
     std::optional<std::uint16_t> mtu;
+    Patch patch = Patch::automatic;   // veth: what joins its host end to weft
     std::uint32_t txqueuelen = 1000;  // packets that wait in the device to be read
     bool kernel_routes =
         true;  // tun: install routes to the peers' prefixes and the gateways' networks into its namespace

@@ -16,6 +16,8 @@ std::string_view name_of(Port::Type type) noexcept {
             return "tap";
         case Port::Type::tun:
             return "tun";
+        case Port::Type::veth:
+            return "veth";
         case Port::Type::packet:
             return "packet";
     }

@@ -27,6 +27,7 @@ struct Forbidden {
 constexpr std::string_view device_is_not_ours = "a packet port takes an existing device as it is";
 constexpr std::string_view set_it_on_the_device = "set it on the device with ip, and remove it here";
 constexpr std::string_view tun_has_no_frames = "a tun port carries IP, not Ethernet";
+constexpr std::string_view only_veth_is_patched = "only a veth port has a host end to be patched";
 
 constexpr std::array forbidden_keys{
     Forbidden{Port::Type::tun, "bridge", tun_has_no_frames, "remove it, or write type = \"tap\""},
@@ -35,6 +36,11 @@ constexpr std::array forbidden_keys{
     Forbidden{Port::Type::tun, "mac", tun_has_no_frames, "remove it, or write type = \"tap\""},
     Forbidden{Port::Type::tap, "kernel_routes", "only a tun port has kernel routes",
               "remove it, or write type = \"tun\""},
+    Forbidden{Port::Type::veth, "kernel_routes", "only a tun port has kernel routes",
+              "remove it, or write type = \"tun\""},
+    Forbidden{Port::Type::tap, "patch", only_veth_is_patched, "remove it, or write type = \"veth\""},
+    Forbidden{Port::Type::tun, "patch", only_veth_is_patched, "remove it"},
+    Forbidden{Port::Type::packet, "patch", only_veth_is_patched, "remove it"},
     Forbidden{Port::Type::packet, "kernel_routes", "only a tun port has kernel routes", "remove it"},
     Forbidden{Port::Type::packet, "address", device_is_not_ours, set_it_on_the_device},
     Forbidden{Port::Type::packet, "mac", device_is_not_ours, set_it_on_the_device},
@@ -47,16 +53,21 @@ std::optional<Port::Type> read_type(const Section& section) {
     if (!text) return std::nullopt;
     if (*text == "tap") return Port::Type::tap;
     if (*text == "tun") return Port::Type::tun;
+    if (*text == "veth") return Port::Type::veth;
     if (*text == "packet") return Port::Type::packet;
-    if (*text == "veth") {
-        section.problem("type", "this version does not make veth pairs",
-                        "make one with ip link, and write type = \"packet\"");
-        return std::nullopt;
-    }
-    constexpr std::array<std::string_view, 3> types{"tap", "tun", "packet"};
+    constexpr std::array<std::string_view, 4> types{"tap", "tun", "veth", "packet"};
     section.problem("type", fmt::format("{} is not a type of port", quoted(*text)),
-                    did_you_mean(*text, types, "use tap, tun or packet"));
+                    did_you_mean(*text, types, "use tap, tun, veth or packet"));
     return std::nullopt;
+}
+
+Port::Patch read_patch(const Section& section) {
+    const auto text = section.text("patch");
+    if (!text || *text == "auto") return Port::Patch::automatic;
+    if (*text == "tc") return Port::Patch::tc;
+    section.problem("patch", fmt::format("{} is no way to patch a port", quoted(*text)),
+                    "write \"auto\" or \"tc\"");
+    return Port::Patch::automatic;
 }
 
 void check_type(const Section& section, Port::Type type) {
@@ -67,9 +78,13 @@ void check_type(const Section& section, Port::Type type) {
         }
     }
     if (type != Port::Type::tun && !section.has("bridge")) {
-        section.report().add(
-            section.at(), fmt::format("a {} port needs a bridge", type == Port::Type::tap ? "tap" : "packet"),
-            "add bridge = \"lan\"");
+        section.report().add(section.at(),
+                             fmt::format("a {} port needs a bridge", section.text("type").value_or("")),
+                             "add bridge = \"lan\"");
+    }
+    if (type == Port::Type::veth && !section.has("netns")) {
+        section.report().add(section.at(), "a veth port needs the namespace that its other end is for",
+                             "add netns = \"host-a\", or write type = \"tap\"");
     }
 }
 
@@ -112,6 +127,7 @@ Port read_port(const Section& section) {
     port.address = read_interface_addresses(section, "address");
     port.mac = read_mac(section, "mac");
     port.mtu = read_mtu(section, "mtu");
+    port.patch = read_patch(section);
     port.txqueuelen =
         read_number(section, "txqueuelen", min_txqueuelen, max_txqueuelen).value_or(port.txqueuelen);
     port.kernel_routes = section.boolean("kernel_routes").value_or(true);

@@ -63,6 +63,7 @@ constexpr std::array port_keys{
     Key{"address", Kind::texts, optional, R"(address = ["10.10.0.11/24"])"},
     Key{"mac", Kind::text, optional, R"(mac = "02:00:00:00:00:11")"},
     Key{"mtu", Kind::integer, optional, "mtu = 1400"},
+    Key{"patch", Kind::text, optional, R"(patch = "tc")"},
     Key{"txqueuelen", Kind::integer, optional, "txqueuelen = 1000"},
     Key{"kernel_routes", Kind::boolean, optional, "kernel_routes = false"},
 };

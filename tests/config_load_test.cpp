@@ -71,6 +71,19 @@ type = "tun"
 address = ["10.20.1.1/24"]
 kernel_routes = false
 
+[[port]]
+name = "c1"
+type = "veth"
+device = "eth0"
+netns = "/proc/1/ns/net"
+bridge = "lan"
+vlan = 10
+address = ["10.10.0.12/24"]
+mac = "02:00:00:00:00:12"
+mtu = 1400
+txqueuelen = 500
+patch = "tc"
+
 [[route]]
 to = "0.0.0.0/0"
 via = "10.10.0.254"
@@ -155,7 +168,7 @@ TEST_CASE("every key of a full file arrives in its struct") {
     CHECK_FALSE(config.bridges[1].vni);
     CHECK(config.bridges[1].max_stations_per_port == 16);
 
-    REQUIRE(config.ports.size() == 3);
+    REQUIRE(config.ports.size() == 4);
     CHECK(config.ports[0].type == Port::Type::tap);
     CHECK(config.ports[0].device == "a1");
     CHECK(config.ports[0].netns == "host-a");
@@ -169,6 +182,13 @@ TEST_CASE("every key of a full file arrives in its struct") {
     CHECK(config.ports[1].trunk == std::vector{VlanId{10}, VlanId{20}});
     CHECK(config.ports[2].type == Port::Type::tun);
     CHECK_FALSE(config.ports[2].kernel_routes);
+    CHECK(config.ports[3].type == Port::Type::veth);
+    CHECK(config.ports[3].device == "eth0");
+    CHECK(config.ports[3].netns == "/proc/1/ns/net");
+    CHECK(config.ports[3].mac == MacAddress::parse("02:00:00:00:00:12"));
+    CHECK(config.ports[3].mtu == 1400);
+    CHECK(config.ports[3].patch == Port::Patch::tc);
+    CHECK(config.ports[0].patch == Port::Patch::automatic);
 
     REQUIRE(config.routes.size() == 3);
     CHECK(config.routes[0].via == IpAddress::parse("10.10.0.254"));

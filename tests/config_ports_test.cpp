@@ -7,7 +7,17 @@ namespace {
 
 // clang-format off
 const std::vector<Mistake> mistakes{
-    {"a veth port",
+    {"a veth port that is nobody's, on no bridge",
+     R"([node]
+name = "n"
+private_key_file = "a.key"
+[[port]]
+name = "a"
+type = "veth"
+)",
+     {R"(4:1: a veth port needs a bridge: add bridge = "lan")",
+      R"(4:1: a veth port needs the namespace that its other end is for: add netns = "host-a", or write type = "tap")"}},
+    {"a veth port in half a path, with what only a tun port has, patched somehow",
      R"([node]
 name = "n"
 private_key_file = "a.key"
@@ -17,9 +27,41 @@ vni = 100
 [[port]]
 name = "a"
 type = "veth"
+netns = "run/c1"
 bridge = "lan"
+kernel_routes = true
+patch = "bpf"
+mtu = 500
 )",
-     {R"(9:8: this version does not make veth pairs: make one with ip link, and write type = "packet")"}},
+     {R"(10:9: 'run/c1' is not a network namespace: write a name, as ip netns lists it, or an absolute path)",
+      R"(12:1: 'kernel_routes': only a tun port has kernel routes: remove it, or write type = "tun")",
+      R"(13:9: 'bpf' is no way to patch a port: write "auto" or "tc")",
+      R"(14:7: 'mtu' is 500: use 576 to 65535)"}},
+    {"ports that are no veth and patched",
+     R"([node]
+name = "n"
+private_key_file = "a.key"
+[[bridge]]
+name = "lan"
+vni = 100
+[[port]]
+name = "a"
+type = "tap"
+bridge = "lan"
+patch = "tc"
+[[port]]
+name = "b"
+type = "tun"
+patch = "tc"
+[[port]]
+name = "c"
+type = "packet"
+bridge = "lan"
+patch = "tc"
+)",
+     {R"(11:1: 'patch': only a veth port has a host end to be patched: remove it, or write type = "veth")",
+      R"(15:1: 'patch': only a veth port has a host end to be patched: remove it)",
+      R"(20:1: 'patch': only a veth port has a host end to be patched: remove it)"}},
     {"a misspelled type",
      R"([node]
 name = "n"
@@ -45,7 +87,7 @@ name = "a"
 type = "macvtap"
 bridge = "lan"
 )",
-     {R"(9:8: 'macvtap' is not a type of port: use tap, tun or packet)"}},
+     {R"(9:8: 'macvtap' is not a type of port: use tap, tun, veth or packet)"}},
     {"a device name of 16 characters",
      R"([node]
 name = "n"

@@ -4,7 +4,11 @@
 #include <limits>
 #include <stdexcept>
 
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/tc_act/tc_mirred.h>
 #include <net/if.h>
 #include <sys/socket.h>
 
@@ -12,9 +16,16 @@
 #include <netlink/cache.h>
 #include <netlink/errno.h>
 #include <netlink/netlink.h>
+#include <netlink/route/act/mirred.h>
+#include <netlink/route/action.h>
 #include <netlink/route/addr.h>
+#include <netlink/route/classifier.h>
+#include <netlink/route/cls/u32.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/inet6.h>
+#include <netlink/route/link/veth.h>
 #include <netlink/route/nexthop.h>
+#include <netlink/route/qdisc.h>
 #include <netlink/route/route.h>
 #include <netlink/socket.h>
 
@@ -35,6 +46,9 @@ using LinkHandle = std::unique_ptr<rtnl_link, Releaser<rtnl_link_put>>;
 using NlAddressHandle = std::unique_ptr<nl_addr, Releaser<nl_addr_put>>;
 using AddressHandle = std::unique_ptr<rtnl_addr, Releaser<rtnl_addr_put>>;
 using RouteHandle = std::unique_ptr<rtnl_route, Releaser<rtnl_route_put>>;
+using QdiscHandle = std::unique_ptr<rtnl_qdisc, Releaser<rtnl_qdisc_put>>;
+using FilterHandle = std::unique_ptr<rtnl_cls, Releaser<rtnl_cls_put>>;
+using ActionHandle = std::unique_ptr<rtnl_act, Releaser<rtnl_act_put>>;
 using CacheHandle = std::unique_ptr<nl_cache, Releaser<nl_cache_free>>;
 
 void check(int error, const std::string& attempted) {
@@ -162,6 +176,71 @@ void Netlink::set_txqueuelen(const std::string& name, std::uint32_t packets) {
 
 void Netlink::set_up(const std::string& name) {
     socket_->change(name, "set the state 'up'", [](rtnl_link* link) { rtnl_link_set_flags(link, IFF_UP); });
+}
+
+void Netlink::set_alias(const std::string& name, const std::string& alias) {
+    socket_->change(name, "set the alias '" + alias + "'",
+                    [&](rtnl_link* link) { rtnl_link_set_ifalias(link, alias.c_str()); });
+}
+
+void Netlink::set_silent(const std::string& name) {
+    socket_->change(name, "switch off the IPv6 addresses", [](rtnl_link* link) {
+        rtnl_link_inet6_set_addr_gen_mode(link, rtnl_link_inet6_str2addrgenmode("none"));
+    });
+}
+
+void Netlink::add_veth(const VethPair& pair) {
+    const auto here = owned<LinkHandle>(rtnl_link_veth_alloc());
+    const LinkHandle there{rtnl_link_veth_get_peer(here.get())};
+    rtnl_link_set_name(here.get(), pair.here.c_str());
+    rtnl_link_set_mtu(here.get(), pair.mtu);
+    rtnl_link_set_name(there.get(), pair.there.c_str());
+    rtnl_link_set_mtu(there.get(), pair.mtu);
+    rtnl_link_set_ns_fd(there.get(), pair.namespace_there);
+    const int error = rtnl_link_add(socket_->get(), here.get(), NLM_F_CREATE | NLM_F_EXCL);
+    const std::string attempted = "create device " + pair.there + " (veth) and its host end " + pair.here;
+    if (error == -NLE_PERM)
+        throw std::runtime_error("cannot " + attempted + ": run as root or with CAP_NET_ADMIN");
+    if (error == -NLE_OPNOTSUPP)
+        throw std::runtime_error("cannot " + attempted + ": load the kernel module (modprobe veth)");
+    check(error, attempted);
+}
+
+bool Netlink::remove_veth(const std::string& name) {
+    const auto link = socket_->find(0, name.c_str());
+    if (!link || rtnl_link_is_veth(link.get()) == 0) return false;
+    const int error = rtnl_link_delete(socket_->get(), link.get());
+    if (error == -NLE_NODEV || error == -NLE_OBJ_NOTFOUND) return false;
+    check(error, "remove the device " + name);
+    return true;
+}
+
+// u32 rather than matchall: the older one is in more kernels.
+void Netlink::redirect(int from, int to) {
+    const std::string attempted = "redirect what arrives at an interface (tc clsact, u32, mirred)";
+    const auto qdisc = owned<QdiscHandle>(rtnl_qdisc_alloc());
+    rtnl_tc_set_ifindex(TC_CAST(qdisc.get()), from);
+    rtnl_tc_set_parent(TC_CAST(qdisc.get()), TC_H_CLSACT);
+    rtnl_tc_set_handle(TC_CAST(qdisc.get()), TC_H_MAKE(TC_H_CLSACT, 0));
+    check(rtnl_tc_set_kind(TC_CAST(qdisc.get()), "clsact"), attempted);
+    check(rtnl_qdisc_add(socket_->get(), qdisc.get(), NLM_F_CREATE | NLM_F_EXCL), attempted);
+
+    const auto action = owned<ActionHandle>(rtnl_act_alloc());
+    check(rtnl_tc_set_kind(TC_CAST(action.get()), "mirred"), attempted);
+    check(rtnl_mirred_set_action(action.get(), TCA_EGRESS_REDIR), attempted);
+    check(rtnl_mirred_set_policy(action.get(), TC_ACT_STOLEN), attempted);
+    check(rtnl_mirred_set_ifindex(action.get(), static_cast<std::uint32_t>(to)), attempted);
+
+    const auto filter = owned<FilterHandle>(rtnl_cls_alloc());
+    rtnl_tc_set_ifindex(TC_CAST(filter.get()), from);
+    rtnl_tc_set_parent(TC_CAST(filter.get()), TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS));
+    check(rtnl_tc_set_kind(TC_CAST(filter.get()), "u32"), attempted);
+    rtnl_cls_set_prio(filter.get(), 1);
+    rtnl_cls_set_protocol(filter.get(), ETH_P_ALL);
+    check(rtnl_u32_add_key_uint32(filter.get(), 0, 0, 0, 0), attempted);
+    check(rtnl_u32_set_cls_terminal(filter.get()), attempted);
+    check(rtnl_u32_add_action(filter.get(), action.get()), attempted);
+    check(rtnl_cls_add(socket_->get(), filter.get(), NLM_F_CREATE | NLM_F_EXCL), attempted);
 }
 
 void Netlink::add_address(const std::string& name, const Prefix& address) {

@@ -46,6 +46,27 @@ class Netlink {
     void set_txqueuelen(const std::string& name, std::uint32_t packets);
     void set_up(const std::string& name);
 
+    // For whoever looks at it with `ip link`.
+    void set_alias(const std::string& name, const std::string& alias);
+
+    // The kernel gives it no IPv6 address of its own, and so announces nothing there. To be called before the
+    // interface is up.
+    void set_silent(const std::string& name);
+
+    struct VethPair {
+        std::string here;
+        std::string there;
+        int namespace_there = -1;  // a descriptor
+        std::uint16_t mtu = 1500;  // of both ends
+    };
+
+    void add_veth(const VethPair& pair);
+    bool remove_veth(const std::string& name);  // with its other end; false: there is no veth of this name
+
+    // Every frame that arrives at one interface leaves by the other one, and the kernel does not see it
+    // (clsact, u32, mirred). Ends with either interface.
+    void redirect(int from, int to);
+
     // "10.20.1.1/24"; an IPv6 address without duplicate address detection. An address that the interface has
     // already is an error.
     void add_address(const std::string& name, const Prefix& address);

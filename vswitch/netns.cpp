@@ -6,8 +6,6 @@
 #include <fcntl.h>
 #include <sched.h>
 
-#include "vswitch/system.h"
-
 namespace weft {
 
 namespace {
@@ -29,6 +27,14 @@ class Return {
     Descriptor home_;
 };
 
+std::string cure_for_entering(int error) {
+    if (error == EPERM) return "run as root or with CAP_SYS_ADMIN";
+    if (error == EINVAL) return "this is not a network namespace";
+    return {};
+}
+
+}  // namespace
+
 Descriptor open_namespace(const std::string& name_or_path) {
     const bool is_path = name_or_path.starts_with('/');
     const std::string path = is_path ? name_or_path : "/run/netns/" + name_or_path;
@@ -42,14 +48,6 @@ Descriptor open_namespace(const std::string& name_or_path) {
         throw_system_error("cannot open network namespace " + name_or_path + " (" + path + ")", errno);
     return target;
 }
-
-std::string cure_for_entering(int error) {
-    if (error == EPERM) return "run as root or with CAP_SYS_ADMIN";
-    if (error == EINVAL) return "this is not a network namespace";
-    return {};
-}
-
-}  // namespace
 
 void in_namespace(const std::optional<std::string>& name_or_path, const std::function<void()>& work) {
     if (!name_or_path) {

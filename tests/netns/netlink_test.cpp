@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/namespace_fixture.h"
+#include "vswitch/netns.h"
 
 namespace weft {
 namespace {
@@ -92,6 +93,64 @@ TEST_CASE_FIXTURE(Interface, "a link is described and changed") {
     CHECK_FALSE(netlink.link("d0")->up);
     netlink.set_up("d0");
     CHECK(netlink.link("d0")->up);
+}
+
+TEST_CASE("a veth pair has an end here and one in another namespace, and goes with either") {
+    const test::NetworkNamespace other{"netlink-veth"};
+    Netlink netlink;
+    netlink.add_veth({.here = "here0",
+                      .there = "there0",
+                      .namespace_there = open_namespace(other.name()).get(),
+                      .mtu = 1400});
+    other.run("ip link show there0 | grep -q 'mtu 1400'");
+    netlink.set_silent("here0");
+    netlink.set_alias("here0", "weft n port p");
+    netlink.set_up("here0");
+    other.run("ip link set there0 up");
+    CHECK(netlink.link("here0")->up);
+    CHECK(netlink.link("here0")->mtu == 1400);
+    test::run("ip link show here0 | grep -q 'alias weft n port p'");
+    test::run("! ip -6 address show dev here0 | grep -q inet6");
+    CHECK(netlink.remove_veth("here0"));
+    CHECK_FALSE(netlink.remove_veth("here0"));
+    other.run("! ip link show there0 2>/dev/null");
+}
+
+TEST_CASE("what is no veth is not removed as one") {
+    test::run("ip link add name br0 type bridge");
+    Netlink netlink;
+    CHECK_FALSE(netlink.remove_veth("br0"));
+    CHECK(netlink.link("br0"));
+    test::run("ip link del br0");
+}
+
+TEST_CASE("what is redirected from one interface to another arrives there, and nothing stays") {
+    const test::NetworkNamespace left{"netlink-left"};
+    const test::NetworkNamespace right{"netlink-right"};
+    Netlink netlink;
+    netlink.add_veth({.here = "r0", .there = "e0", .namespace_there = open_namespace(left.name()).get()});
+    netlink.add_veth({.here = "r1", .there = "e0", .namespace_there = open_namespace(right.name()).get()});
+    const int first = netlink.link("r0").value().index;
+    const int second = netlink.link("r1").value().index;
+    try {
+        netlink.redirect(first, second);
+    } catch (const std::runtime_error& error) {
+        MESSAGE("this kernel lacks clsact, u32 or mirred: ", error.what());
+        netlink.remove_veth("r0");
+        netlink.remove_veth("r1");
+        return;
+    }
+    netlink.redirect(second, first);
+    netlink.set_up("r0");
+    netlink.set_up("r1");
+    left.run("ip addr add 10.7.0.1/24 dev e0 && ip link set e0 up");
+    right.run("ip addr add 10.7.0.2/24 dev e0 && ip link set e0 up");
+    left.run("ping -n -q -c 3 -i 0.1 -W 1 10.7.0.2 >/dev/null");
+    CHECK(failure([&] {
+              netlink.redirect(first, second);
+          }).starts_with("cannot redirect what arrives at an interface (tc clsact, u32, mirred): "));
+    netlink.remove_veth("r0");
+    netlink.remove_veth("r1");
 }
 
 TEST_CASE("an interface that does not exist is nothing to look at and an error to change") {

@@ -243,6 +243,7 @@ std::vector<std::unique_ptr<Device>> open_tuntap_queues(const TunTapOptions& opt
         descriptors.push_back(open_descriptor(options, queues > 1 ? Queue::first : Queue::only));
         const unsigned offloads = negotiate(descriptors[0], options);  // for the whole device
         while (descriptors.size() < queues) descriptors.push_back(open_descriptor(options, Queue::further));
+        if (options.silent) netlink.set_silent(options.name);
         set_up(netlink, interface);
         const LinkLayer link =
             options.layer == TunTapOptions::Layer::tap ? LinkLayer::ethernet : LinkLayer::none;

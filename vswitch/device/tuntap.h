@@ -40,6 +40,7 @@ struct TunTapOptions {
     std::uint16_t mtu = 1500;
     std::optional<MacAddress> mac;  // tap only
     std::vector<Prefix> addresses;
+    bool silent = false;              // the kernel sends nothing through it on its own account
     std::uint32_t txqueuelen = 1000;  // the kernel's ring towards us, in packets: full means silent drops
     DeviceOffload offload{};          // at first
 };
