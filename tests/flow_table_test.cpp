@@ -54,10 +54,10 @@ struct Switch {
 
     PortId pass(const Frame& frame, PortId in) { return table.pass(item(frame, in), generations, now); }
 
-    void decide(const Frame& frame, PortId in, PortId out) {
+    void decide(const Frame& frame, PortId in, PortId out, std::uint16_t mtu = 0) {
         const auto stamp = generations.stamp(
             {Generations::of(in), Generations::of(out), Generations::of(lan), Generations::never});
-        table.decided(item(frame, in), {out, stamp, now + 1s}, now);
+        table.decided(item(frame, in), {out, stamp, now + 1s, mtu}, now);
     }
 
     [[nodiscard]] Flow only(PortId in) const {
@@ -100,9 +100,9 @@ TEST_CASE("a verdict does not hold once anything that it was made from has chang
 
 TEST_CASE("every port, every bridge and the policy have a number of their own") {
     Generations generations;
-    const auto last = PortId{0xFFFF};
+    const PortId last{32766};
     const auto stamp = generations.stamp(
-        {Generations::of(last), Generations::of(BridgeId{0xFFFF}), Generations::policy, Generations::never});
+        {Generations::of(last), Generations::of(BridgeId{32766}), Generations::policy, Generations::never});
     generations.raise(Generations::of(PortId{0}));
     generations.raise(Generations::of(BridgeId{0}));
     CHECK(generations.holds(stamp));
@@ -258,4 +258,192 @@ TEST_CASE("it knows what a map would know, whatever comes") {
     for (const auto& [key, known] : model) expected += known.packets;
     CHECK(s.table.size() == model.size());
     CHECK(packets == expected);
+}
+
+// ---- Offload -------------------------------------------------------------------------------------
+
+namespace {
+
+// What the kernel would carry.
+class Carrier final : public FlowOffload {
+  public:
+    struct Carried {
+        FlowKey key;
+        PortId in;
+        Action action;
+    };
+
+    bool insert(std::uint32_t slot, const FlowKey& key, PortId in, const Action& action) noexcept override {
+        if (refuses) return false;
+        flows[slot] = {key, in, action};
+        totals[slot] = {};
+        return true;
+    }
+
+    bool erase(const FlowKey& key, PortId in) noexcept override {
+        return std::erase_if(flows, [&](const auto& flow) {
+                   return flow.second.key == key && flow.second.in == in;
+               }) > 0;
+    }
+
+    [[nodiscard]] Totals read(std::uint32_t slot) const noexcept override { return totals.at(slot); }
+
+    std::map<std::uint32_t, Carried> flows;
+    std::map<std::uint32_t, Totals> totals;
+    bool refuses = false;
+};
+
+struct Offloading : Switch {
+    Carrier carrier;
+
+    explicit Offloading(const FlowTable::Limits& limits = {.flows = 1024}, std::uint32_t per_second = 1000) : Switch(limits) {
+        table.offload_to(&carrier, {.after_packets = 32, .per_second = per_second});
+    }
+
+    ~Offloading() { table.offload_to(nullptr, {}); }
+
+    void see(const Frame& frame, PortId in, PortId out, int times, std::uint16_t mtu = 1500) {
+        for (int i = 0; i < times; ++i)
+            if (pass(frame, in) == no_port) decide(frame, in, out, mtu);
+    }
+
+    // One each way, and enough of them.
+    void establish(std::uint16_t port) {
+        see(Frame::udp(port, true), right, left, 1);
+        see(Frame::udp(port), left, right, 32);
+        see(Frame::udp(port, true), right, left, 31);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("an established flow is offloaded after some packets, with what its verdict depends on") {
+    Offloading s;
+    s.see(Frame::udp(1), left, right, 64);
+    CHECK(s.carrier.flows.empty());
+    s.see(Frame::udp(1, true), right, left, 31);
+    CHECK(s.carrier.flows.empty());
+    s.see(Frame::udp(1, true), right, left, 1);
+    REQUIRE(s.carrier.flows.size() == 1);
+    const auto& [slot, flow] = *s.carrier.flows.begin();
+    CHECK(flow.key == Frame::udp(1, true).what.flow);
+    CHECK(flow.in == right);
+    CHECK(flow.action.out == left);
+    CHECK(flow.action.mtu == 1500);
+    CHECK(flow.action.dependencies[0].generation == Generations::of(right));
+    CHECK(s.table.offloaded(slot)->out == left);
+    CHECK(s.only(right).offloaded);
+    s.see(Frame::udp(1), left, right, 16);
+    CHECK(s.carrier.flows.size() == 2);
+    CHECK(s.table.offload_counts().flows == 2);
+}
+
+TEST_CASE("a flow whose verdict does not say that others can repeat it is never offloaded") {
+    Offloading s;
+    s.see(Frame::udp(1, true), right, left, 100, 0);
+    s.see(Frame::udp(1), left, right, 100, 0);
+    CHECK(s.carrier.flows.empty());
+}
+
+TEST_CASE("a flow that is refused is offered again with its next verdict, not before") {
+    Offloading s;
+    s.carrier.refuses = true;
+    s.establish(1);
+    s.carrier.refuses = false;
+    s.see(Frame::udp(1), left, right, 100);
+    CHECK(s.carrier.flows.empty());
+    s.now += 1s;
+    s.see(Frame::udp(1), left, right, 100);
+    CHECK(s.carrier.flows.size() == 1);
+}
+
+TEST_CASE("no more flows a second are offloaded than the policy says") {
+    Offloading s({.flows = 1024}, 10);
+    for (std::uint16_t port = 1; port <= 50; ++port) s.establish(port);
+    CHECK(s.carrier.flows.size() == 10);
+    CHECK(s.table.offload_counts().put_off == 90);
+    s.now += 500ms;
+    for (std::uint16_t port = 1; port <= 50; ++port) s.see(Frame::udp(port), left, right, 16);
+    CHECK(s.carrier.flows.size() == 15);
+}
+
+TEST_CASE("an offloaded flow comes back when its verdict is another one, or void") {
+    Offloading s;
+    s.establish(1);
+    REQUIRE(s.carrier.flows.size() == 2);
+    SUBCASE("void: what comes here is decided about again, and it is offloaded with the new numbers") {
+        s.generations.raise(Generations::of(left));
+        s.see(Frame::udp(1), left, right, 1);
+        CHECK(s.carrier.flows.size() == 1);
+        s.see(Frame::udp(1), left, right, 15);
+        CHECK(s.carrier.flows.size() == 2);
+    }
+    SUBCASE("another one") {
+        s.generations.raise(Generations::of(right));
+        s.see(Frame::udp(1), left, elsewhere, 1);
+        CHECK(s.carrier.flows.size() == 1);
+        s.see(Frame::udp(1), left, elsewhere, 100);
+        CHECK(s.carrier.flows.size() == 1);  // it is not established there
+    }
+    SUBCASE("the same: it stays") {
+        s.now += 2s;
+        s.see(Frame::udp(1), left, right, 1);
+        CHECK(s.carrier.flows.size() == 2);
+        CHECK(s.table.offload_counts().withdrawn == 0);
+    }
+}
+
+TEST_CASE("FIN, RST and SYN take both directions back") {
+    for (const std::uint8_t flags : {TcpHeader::fin, TcpHeader::rst, TcpHeader::syn}) {
+        for (const bool back : {false, true}) {
+            Offloading s;
+            s.see(Frame::tcp(TcpHeader::syn), left, right, 1);
+            s.see(Frame::tcp(TcpHeader::syn | TcpHeader::ack, true), right, left, 1);
+            s.see(Frame::tcp(TcpHeader::ack), left, right, 1);
+            s.see(Frame::tcp(TcpHeader::ack, true), right, left, 50);
+            s.see(Frame::tcp(TcpHeader::ack), left, right, 50);
+            CHECK(s.carrier.flows.size() == 2);
+            s.see(Frame::tcp(flags, back), back ? right : left, back ? left : right, 1);
+            CHECK(s.carrier.flows.empty());
+            s.see(Frame::tcp(flags, back), back ? right : left, back ? left : right, 100);
+            CHECK(s.carrier.flows.empty());
+        }
+    }
+}
+
+TEST_CASE("what was carried is counted for its flow, told once, and keeps the flow from being forgotten") {
+    Offloading s({.flows = 1024, .idle = 10s});
+    s.establish(1);
+    const auto before = s.only(left);
+    std::uint64_t told = 0;
+    for (int second = 1; second <= 30; ++second) {
+        s.now += 1s;
+        for (auto& [slot, totals] : s.carrier.totals) {
+            totals.packets += 100;
+            totals.bytes += 10'000;
+            totals.last_seen = s.now;
+        }
+        for (const auto& carried : s.table.sweep(s.now))
+            if (carried.in == left) told += carried.packets;
+    }
+    const auto after = s.only(left);
+    CHECK(after.packets == before.packets + 3000);
+    CHECK(after.bytes == before.bytes + 300'000);
+    CHECK(after.bytes_per_second == doctest::Approx(10'000).epsilon(0.1));
+    CHECK(told >= 2900);
+    CHECK(told <= 3000);
+    CHECK(s.table.size() == 2);
+    for (int second = 0; second < 20; ++second) (void)s.table.sweep(s.now += 1s);
+    CHECK(s.table.size() == 0);
+    CHECK(s.carrier.flows.empty());
+}
+
+TEST_CASE("a flow that loses its place is not carried any more") {
+    Offloading s({.flows = 64}, 100'000);
+    for (std::uint16_t port = 1; port <= 32; ++port) s.establish(port);
+    CHECK(s.carrier.flows.size() == 64);
+    for (std::uint16_t port = 1000; port < 1200; ++port) s.see(Frame::udp(port), left, right, 2);
+    CHECK(s.table.size() == 64);
+    CHECK(s.carrier.flows.size() == s.table.offload_counts().flows);
+    CHECK(s.carrier.flows.size() < 30);
 }

@@ -47,12 +47,13 @@
 #include <string>
 
 #include "vswitch/flow.h"
+#include "vswitch/flow_offload.h"
 #include "vswitch/id.h"
 #include "vswitch/system_call.h"
 
 namespace weft {
 
-class FastPath {
+class FastPath final : public FlowOffload {
   public:
     enum class Attach : std::uint8_t { best, links, filters };
 
@@ -70,7 +71,7 @@ class FastPath {
 
     FastPath(FastPath&&) noexcept;
     FastPath& operator=(FastPath&&) noexcept;
-    ~FastPath();
+    ~FastPath() override;
 
     // --- ports: devices of the calling thread's network namespace, by their interface index ---
 
@@ -89,27 +90,8 @@ class FastPath {
 
     // --- flows ---
 
-    struct Dependency {
-        std::uint32_t generation = 0;
-        std::uint32_t value = 0;
-    };
-
-    struct Action {
-        enum class Kind : std::uint8_t { to_port, drop };
-
-        Kind kind = Kind::drop;
-        PortId out = no_port;
-        std::uint16_t mtu = 0xFFFF;  // without the Ethernet header; of a super-frame its segments count
-        std::array<Dependency, 4> dependencies{};
-    };
-
-    // A slot that has this flow gets a new action, and keeps its counts. False, and nothing is changed: the
-    // flow has another slot or the slot another flow, a port is unknown, or the key is not of a kind that can
-    // have a flow.
-    bool insert(std::uint32_t slot, const FlowKey& key, PortId in, const Action& action) noexcept;
-
-    // False: there was none.
-    bool erase(const FlowKey& key, PortId in) noexcept;
+    bool insert(std::uint32_t slot, const FlowKey& key, PortId in, const Action& action) noexcept override;
+    bool erase(const FlowKey& key, PortId in) noexcept override;
 
     static constexpr std::size_t generation_count = 65536;
 
@@ -118,15 +100,7 @@ class FastPath {
 
     // --- what happened: read from memory, no system call ---
 
-    struct Totals {
-        std::uint64_t packets = 0;
-        std::uint64_t bytes = 0;
-        Instant last_seen;  // of CLOCK_MONOTONIC, a few milliseconds coarse; of a flow without packets: its
-                            // insertion
-    };
-
-    // Since the flow's insertion.
-    [[nodiscard]] Totals read(std::uint32_t slot) const noexcept;
+    [[nodiscard]] Totals read(std::uint32_t slot) const noexcept override;
 
     // Of the slots from `first` on.
     void read(std::uint32_t first, std::span<Totals> totals) const noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "vswitch/headers.h"
@@ -68,6 +69,8 @@ PortId FlowTable::pass(const Item& item, const Generations& generations, Instant
     Entry& found = entry(index);
     if (now >= found.until || !generations.holds(found.stamp)) return no_port;
     count(found, item, now);
+    if (found.key.protocol == ip_protocol::tcp) follow_tcp(index, item);
+    if (found.mtu != 0 && found.packets % offer_interval == 0) offer(index, generations, now);
     return found.out;
 }
 
@@ -76,10 +79,14 @@ void FlowTable::decided(const Item& item, const Verdict& verdict, Instant now) n
     if (index == none) index = make(item, now);
     if (index == none) return;
     Entry& flow = entry(index);
+    const bool is_same = flow.stamp == verdict.stamp && flow.out == verdict.out && flow.mtu == verdict.mtu;
+    if (flow.offloaded && !is_same) withdraw(index);
     flow.stamp = verdict.stamp;
     flow.until = verdict.until;
+    flow.mtu = offload_ == nullptr ? std::uint16_t{0} : verdict.mtu;
     count(flow, item, now);
     if (flow.out != verdict.out) turn(index, verdict.out);
+    if (flow.key.protocol == ip_protocol::tcp) follow_tcp(index, item);
 }
 
 // From now on the flow goes there, and so its answers come from there. If these are seen later, they will
@@ -118,12 +125,83 @@ void FlowTable::count(Entry& counted, const Item& item, Instant now) noexcept {
     counted.bytes += item.packet.size();
     counted.last_seen = now;
     counted.recent = true;
-    if (counted.key.protocol != ip_protocol::tcp) return;
+}
+
+void FlowTable::follow_tcp(Index index, const Item& item) noexcept {
     const auto* header = view<TcpHeader>(item.packet, item.what.transport);
     if (header == nullptr) return;
-    counted.opening = (header->flags & TcpHeader::syn) != 0;
-    if (counted.opening) counted.closing = false;
-    if ((header->flags & (TcpHeader::fin | TcpHeader::rst)) != 0) counted.closing = true;
+    Entry& flow = entry(index);
+    const std::uint8_t flags = header->flags;
+    flow.opening = (flags & TcpHeader::syn) != 0;
+    if (flow.opening) flow.closing = false;
+    if ((flags & (TcpHeader::fin | TcpHeader::rst)) != 0) flow.closing = true;
+    if (!flow.opening && !flow.closing) return;
+    withdraw(index);
+    if (flow.reverse != none) withdraw(flow.reverse);
+}
+
+// ---- Offload -------------------------------------------------------------------------------------
+
+void FlowTable::offload_to(FlowOffload* offload, const OffloadPolicy& policy) noexcept {
+    for (Index index = 1; index <= entries_.size(); ++index) {
+        withdraw(index);
+        entry(index).until = {};
+    }
+    offload_ = offload;
+    policy_ = policy;
+    insertions_ = TokenBucket{policy.per_second, policy.per_second};
+}
+
+void FlowTable::offer(Index index, const Generations& generations, Instant now) noexcept {
+    Entry& flow = entry(index);
+    if (flow.offloaded || flow.packets < policy_.after_packets || state_of(flow) != Flow::State::established)
+        return;
+    if (!insertions_.take(now)) {
+        ++offload_counts_.put_off;
+        return;
+    }
+    FlowOffload::Action action{.kind = FlowOffload::Action::Kind::to_port, .out = flow.out, .mtu = flow.mtu};
+    for (std::size_t i = 0; i < flow.stamp.on.size(); ++i)
+        action.dependencies[i] = {flow.stamp.on[i], generations.number(flow.stamp.on[i])};
+    flow.offloaded = generations.holds(flow.stamp) && offload_->insert(index - 1, flow.key, flow.in, action);
+    if (!flow.offloaded) {
+        flow.mtu = 0;  // until it is decided about again
+        return;
+    }
+    flow.carried_packets = 0;
+    flow.carried_bytes = 0;
+    ++offload_counts_.flows;
+    ++offload_counts_.inserted;
+}
+
+void FlowTable::withdraw(Index index) noexcept {
+    Entry& flow = entry(index);
+    if (!flow.offloaded) return;
+    offload_->erase(flow.key, flow.in);
+    absorb(index);
+    flow.offloaded = false;
+    --offload_counts_.flows;
+    ++offload_counts_.withdrawn;
+}
+
+// What was carried since it was asked last.
+void FlowTable::absorb(Index index) noexcept {
+    Entry& flow = entry(index);
+    const FlowOffload::Totals totals = offload_->read(index - 1);
+    const std::uint64_t packets = totals.packets - std::exchange(flow.carried_packets, totals.packets);
+    const std::uint64_t bytes = totals.bytes - std::exchange(flow.carried_bytes, totals.bytes);
+    if (packets == 0) return;
+    flow.packets += packets;
+    flow.bytes += bytes;
+    flow.last_seen = std::max(flow.last_seen, totals.last_seen);
+    flow.recent = true;
+    carried_.push_back({flow.key, flow.in, flow.out, flow.bridge, packets, bytes});
+}
+
+std::optional<FlowTable::Carried> FlowTable::offloaded(std::uint32_t slot) const noexcept {
+    if (slot >= entries_.size() || !entries_[slot].offloaded) return std::nullopt;
+    const Entry& found = entries_[slot];
+    return Carried{found.key, found.in, found.out, found.bridge};
 }
 
 // ---- Places in a full table ----------------------------------------------------------------------
@@ -161,7 +239,9 @@ FlowTable::Index FlowTable::quietest() noexcept {
         const std::uint32_t at = hand_;
         hand_ = (hand_ + 1) % static_cast<std::uint32_t>(entries_.size());
         Entry& candidate = entries_[at];
-        if (candidate.used && (!std::exchange(candidate.recent, false) || passed >= spared)) return at + 1;
+        const bool was_recent = candidate.recent;
+        candidate.recent = false;
+        if (candidate.used && (!was_recent || passed >= spared)) return at + 1;
     }
 }
 
@@ -178,6 +258,7 @@ FlowTable::Way& FlowTable::free_way(std::uint32_t hash) noexcept {
 }
 
 void FlowTable::erase(Index index) noexcept {
+    withdraw(index);
     Entry& erased = entry(index);
     for (Way& way : set(erased.hash).ways)
         if (way.index == index) way = {};
@@ -189,7 +270,8 @@ void FlowTable::erase(Index index) noexcept {
 
 // ---- Time, and what is shown ----------------------------------------------------------------------
 
-void FlowTable::sweep(Instant now) noexcept {
+std::span<const FlowTable::Carried> FlowTable::sweep(Instant now) noexcept {
+    carried_.erase(carried_.begin(), carried_.begin() + static_cast<std::ptrdiff_t>(returned_));
     const std::chrono::duration<double> since =
         std::min<Duration>(now - std::exchange(swept_, now), rate_interval);
     const double part = since / std::chrono::duration<double>(rate_interval);
@@ -199,12 +281,15 @@ void FlowTable::sweep(Instant now) noexcept {
         const Index index = ++sweep_next_;
         Entry& swept = entry(index);
         if (!swept.used) continue;
+        if (swept.offloaded) absorb(index);
         if (now - swept.last_seen > limits_.idle) {
             erase(index);
         } else {
             measure(swept, now);
         }
     }
+    returned_ = carried_.size();
+    return carried_;
 }
 
 void FlowTable::measure(Entry& measured, Instant now) noexcept {
@@ -217,37 +302,45 @@ void FlowTable::measure(Entry& measured, Instant now) noexcept {
 }
 
 std::vector<Flow> FlowTable::busiest(std::size_t count) const {
-    std::vector<const Entry*> used;
+    std::vector<Index> used;
     used.reserve(size_);
-    for (const Entry& each : entries_)
-        if (each.used) used.push_back(&each);
+    for (Index index = 1; index <= entries_.size(); ++index)
+        if (entry(index).used) used.push_back(index);
     count = std::min(count, used.size());
-    const auto busier = [](const Entry* a, const Entry* b) {
-        return std::pair{a->bytes_per_second, a->last_seen} > std::pair{b->bytes_per_second, b->last_seen};
+    const auto rank = [this](Index index) {
+        return std::pair{entry(index).bytes_per_second, entry(index).last_seen};
     };
-    std::ranges::partial_sort(used, used.begin() + static_cast<std::ptrdiff_t>(count), busier);
+    std::ranges::partial_sort(used, used.begin() + static_cast<std::ptrdiff_t>(count), std::greater{}, rank);
     std::vector<Flow> flows;
     flows.reserve(count);
-    for (const Entry* each : std::span{used}.first(count)) flows.push_back(shown(*each));
+    for (const Index index : std::span{used}.first(count)) flows.push_back(shown(index));
     return flows;
 }
 
-Flow FlowTable::shown(const Entry& entry_) const noexcept {
-    const Entry* back = entry_.reverse == none ? nullptr : &entry(entry_.reverse);
-    Flow flow{.key = entry_.key,
-              .in = entry_.in,
-              .out = entry_.out,
-              .bridge = entry_.bridge,
-              .packets = entry_.packets,
-              .bytes = entry_.bytes,
-              .bytes_per_second = entry_.bytes_per_second,
-              .first_seen = entry_.first_seen,
-              .last_seen = entry_.last_seen};
-    if (entry_.closing || (back != nullptr && back->closing)) {
-        flow.state = Flow::State::closing;
-    } else if (back != nullptr && !entry_.opening && !back->opening) {
-        flow.state = Flow::State::established;
-    }
+Flow::State FlowTable::state_of(const Entry& flow) const noexcept {
+    const Entry* back = flow.reverse == none ? nullptr : &entry(flow.reverse);
+    if (flow.closing || (back != nullptr && back->closing)) return Flow::State::closing;
+    return back != nullptr && !flow.opening && !back->opening ? Flow::State::established : Flow::State::fresh;
+}
+
+Flow FlowTable::shown(Index index) const noexcept {
+    const Entry& known = entry(index);
+    Flow flow{.key = known.key,
+              .in = known.in,
+              .out = known.out,
+              .bridge = known.bridge,
+              .state = state_of(known),
+              .packets = known.packets,
+              .bytes = known.bytes,
+              .bytes_per_second = known.bytes_per_second,
+              .offloaded = known.offloaded,
+              .first_seen = known.first_seen,
+              .last_seen = known.last_seen};
+    if (!known.offloaded) return flow;
+    const FlowOffload::Totals totals = offload_->read(index - 1);
+    flow.packets += totals.packets - known.carried_packets;
+    flow.bytes += totals.bytes - known.carried_bytes;
+    flow.last_seen = std::max(flow.last_seen, totals.last_seen);
     return flow;
 }
 

@@ -23,19 +23,28 @@
 //   sets_      | hash entry | hash entry | ... 8 ways |      four times as many ways as entries
 //   entries_   what is known of a flow, in the order in which they came
 //
+// Offload. An established flow whose verdict says that others can repeat it is given to a FlowOffload, in the
+// slot of its entry, once so many packets of it have come (short flows never pay for that), and at most so
+// many flows a second. Its packets do not come here then, but are counted here all the same: sweep() reads
+// what was carried and says it. It comes back with its first FIN, RST or SYN, when another verdict is made, or
+// when it loses its place.
+//
 // Memory is asked for at construction and touched when used. Owner: one worker. `now` never goes backwards.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "vswitch/flow.h"
+#include "vswitch/flow_offload.h"
 #include "vswitch/generations.h"
 #include "vswitch/id.h"
+#include "vswitch/token_bucket.h"
 
 namespace weft {
 
@@ -50,6 +59,7 @@ struct Flow {
     std::uint64_t packets = 0;  // a super-frame is one, as in the counters of ports
     std::uint64_t bytes = 0;
     std::uint64_t bytes_per_second = 0;  // over the last seconds
+    bool offloaded = false;
     Instant first_seen;
     Instant last_seen;
 
@@ -60,6 +70,13 @@ std::string_view to_string(Flow::State state) noexcept;  // "new", "established"
 
 class FlowTable {
   public:
+    struct OffloadPolicy {
+        std::uint32_t after_packets = 32;  // a multiple of offer_interval
+        std::uint32_t per_second = 2000;
+    };
+
+    static constexpr std::uint32_t offer_interval = 16;  // packets between two offers of a flow
+
     struct Limits {
         std::uint32_t flows = 65536;
         Duration idle = std::chrono::seconds{60};  // then a flow is forgotten
@@ -82,7 +99,8 @@ class FlowTable {
     struct Verdict {
         PortId out;
         Generations::Stamp stamp;
-        Instant until;  // it need not be decided about again
+        Instant until;          // it need not be decided about again
+        std::uint16_t mtu = 0;  // its packets may be carried past the datapath up to this size; 0: they may not
     };
 
     // Nothing is known of fragments, and of what has neither ports nor an identifier.
@@ -110,9 +128,38 @@ class FlowTable {
     // The verdict on a packet for which pass() knew none.
     void decided(const Item& item, const Verdict& verdict, Instant now) noexcept;
 
+    // From now on flows are offered to it; nullptr: to nobody. What the one before carries is taken back. Its
+    // slots are as many as the table's flows.
+    void offload_to(FlowOffload* offload, const OffloadPolicy& policy) noexcept;
+
+    // Since the last sweep, by a FlowOffload.
+    struct Carried {
+        FlowKey key;
+        PortId in;
+        PortId out;
+        BridgeId bridge;
+        std::uint64_t packets = 0;
+        std::uint64_t bytes = 0;
+    };
+
+    // The flow that is offloaded in this slot, if one is: without counts.
+    [[nodiscard]] std::optional<Carried> offloaded(std::uint32_t slot) const noexcept;
+
+    // Takes it back.
+    void withdraw_slot(std::uint32_t slot) noexcept { withdraw(slot + 1); }
+
+    struct OffloadCounts {
+        std::uint32_t flows = 0;  // now
+        std::uint64_t inserted = 0;
+        std::uint64_t withdrawn = 0;
+        std::uint64_t put_off = 0;  // by the limit a second
+    };
+
+    [[nodiscard]] const OffloadCounts& offload_counts() const noexcept { return offload_counts_; }
+
     // Forgets idle flows and measures rates: all of the table in rate_interval, in as many parts as it is
-    // called.
-    void sweep(Instant now) noexcept;
+    // called. Returns what was carried of the flows in this part, until the next call.
+    std::span<const Carried> sweep(Instant now) noexcept;
 
     [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
 
@@ -133,6 +180,7 @@ class FlowTable {
         PortId in;
         PortId out = no_port;
         BridgeId bridge;
+        std::uint16_t mtu = 0;  // 0: not to be offloaded
 
         alignas(64) Instant until;
         Generations::Stamp stamp;
@@ -140,15 +188,18 @@ class FlowTable {
         std::uint64_t bytes = 0;
         Instant last_seen;
         Index reverse = none;
-        bool recent = false;   // since the clock hand came by
-        bool opening = false;  // TCP: nothing but SYN was seen
-        bool closing = false;
-        bool used = false;
+        bool recent : 1 = false;   // since the clock hand came by
+        bool opening : 1 = false;  // TCP: nothing but SYN was seen
+        bool closing : 1 = false;
+        bool used : 1 = false;
+        bool offloaded : 1 = false;
 
         alignas(64) Instant first_seen;
         Instant measured;
         std::uint64_t measured_bytes = 0;
         std::uint64_t bytes_per_second = 0;
+        std::uint64_t carried_packets = 0;  // of what the offload has told
+        std::uint64_t carried_bytes = 0;
         std::uint32_t hash = 0;
         Index next_free = none;
     };
@@ -186,8 +237,13 @@ class FlowTable {
     [[nodiscard]] Way& free_way(std::uint32_t hash) noexcept;
     void erase(Index index) noexcept;
     static void count(Entry& counted, const Item& item, Instant now) noexcept;
+    void follow_tcp(Index index, const Item& item) noexcept;
+    void offer(Index index, const Generations& generations, Instant now) noexcept;
+    void withdraw(Index index) noexcept;
+    void absorb(Index index) noexcept;
     static void measure(Entry& measured, Instant now) noexcept;
-    [[nodiscard]] Flow shown(const Entry& entry) const noexcept;
+    [[nodiscard]] Flow::State state_of(const Entry& entry) const noexcept;
+    [[nodiscard]] Flow shown(Index index) const noexcept;
 
     Limits limits_;
     std::vector<Set> sets_;
@@ -199,6 +255,13 @@ class FlowTable {
     std::uint32_t sweep_next_ = 0;
     Instant swept_;
     std::uint64_t evicted_ = 0;
+
+    FlowOffload* offload_ = nullptr;
+    OffloadPolicy policy_;
+    TokenBucket insertions_{1, 1};
+    OffloadCounts offload_counts_;
+    std::vector<Carried> carried_;
+    std::size_t returned_ = 0;  // of them, by the last sweep
 };
 
 }  // namespace weft

@@ -25,18 +25,20 @@ class Generations {
   public:
     using Index = std::uint32_t;
 
-    static constexpr Index policy = 0;
+    static constexpr std::size_t size = 65536;
+    static constexpr Index never = 0;  // is not raised
+    static constexpr Index policy = 1;
 
-    static constexpr Index of(PortId port) noexcept { return 1 + 2 * Index{port.value()}; }
+    // Ids are small. Two that share a number, 32767 apart, cost a decision more, no more.
+    static constexpr Index of(PortId port) noexcept { return 2 + 2 * (Index{port.value()} % 32767); }
 
-    static constexpr Index of(BridgeId bridge) noexcept { return 2 + 2 * Index{bridge.value()}; }
-
-    static constexpr Index never = 2 + 2 * 0x10000;  // is not raised
-    static constexpr std::size_t size = never + 1;
+    static constexpr Index of(BridgeId bridge) noexcept { return 3 + 2 * (Index{bridge.value()} % 32767); }
 
     struct Stamp {
         std::array<Index, 4> on{never, never, never, never};
         std::uint64_t sum = 0;
+
+        friend bool operator==(const Stamp&, const Stamp&) noexcept = default;
     };
 
     Generations() : own_(static_cast<std::uint32_t*>(std::calloc(size, sizeof(std::uint32_t)))) {
@@ -57,6 +59,10 @@ class Generations {
 
     [[nodiscard]] Stamp stamp(const std::array<Index, 4>& on) const noexcept { return {on, sum(on)}; }
 
+    [[nodiscard]] std::uint32_t number(Index index) const noexcept {
+        return __atomic_load_n(numbers_ + index, __ATOMIC_ACQUIRE);
+    }
+
     [[nodiscard]] bool holds(const Stamp& stamp) const noexcept { return sum(stamp.on) == stamp.sum; }
 
   private:
@@ -66,7 +72,7 @@ class Generations {
 
     [[nodiscard]] std::uint64_t sum(const std::array<Index, 4>& on) const noexcept {
         std::uint64_t sum = 0;
-        for (const Index index : on) sum += __atomic_load_n(numbers_ + index, __ATOMIC_ACQUIRE);
+        for (const Index index : on) sum += number(index);
         return sum;
     }
 

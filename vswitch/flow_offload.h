@@ -1,0 +1,61 @@
+// Whoever carries flows past the datapath: the kernel (fast_path.h), or a test. Which flows it is given is
+// decided by the flow table, what it does with their packets by their Action, which is what the datapath has
+// done with the ones before.
+//
+// A flow lives in a *slot*, a number that the caller hands out; the slot has the counts. It is carried only
+// while every generation that its action depends on has the value that it had (generations.h): a packet that
+// comes after one was raised goes to the datapath.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "vswitch/flow.h"
+#include "vswitch/generations.h"
+#include "vswitch/id.h"
+
+namespace weft {
+
+class FlowOffload {
+  public:
+    struct Dependency {
+        Generations::Index generation = Generations::never;
+        std::uint32_t value = 0;
+    };
+
+    struct Action {
+        enum class Kind : std::uint8_t { to_port, drop };
+
+        Kind kind = Kind::drop;
+        PortId out = no_port;
+        std::uint16_t mtu = 0xFFFF;  // without the Ethernet header; of a super-frame its segments count
+        std::array<Dependency, 4> dependencies{};
+    };
+
+    struct Totals {
+        std::uint64_t packets = 0;
+        std::uint64_t bytes = 0;
+        Instant last_seen;  // of CLOCK_MONOTONIC, a few milliseconds coarse; of a flow without packets: its
+                            // insertion
+    };
+
+    FlowOffload() = default;
+    FlowOffload(const FlowOffload&) = delete;
+    FlowOffload& operator=(const FlowOffload&) = delete;
+    FlowOffload(FlowOffload&&) = default;
+    FlowOffload& operator=(FlowOffload&&) = default;
+    virtual ~FlowOffload() = default;
+
+    // A slot that has this flow gets a new action, and keeps its counts. False, and nothing is changed: the
+    // flow has another slot or the slot another flow, a port is unknown, or the key is not of a kind that can
+    // be carried.
+    virtual bool insert(std::uint32_t slot, const FlowKey& key, PortId in, const Action& action) noexcept = 0;
+
+    // False: there was none.
+    virtual bool erase(const FlowKey& key, PortId in) noexcept = 0;
+
+    // Since the flow's insertion.
+    [[nodiscard]] virtual Totals read(std::uint32_t slot) const noexcept = 0;
+};
+
+}  // namespace weft
