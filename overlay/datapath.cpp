@@ -122,10 +122,28 @@ void Datapath::forward_frame(Frame frame) noexcept {
 
 // What goes up to the router is followed there.
 void Datapath::remember(const Frame& frame, PortId out) noexcept {
-    if (!FlowTable::follows(frame.what) || topology_.port(out).kind == Port::Kind::leg) return;
+    const Port& to = topology_.port(out);
+    if (!FlowTable::follows(frame.what) || to.kind == Port::Kind::leg) return;
+    constexpr std::uint16_t any_size = 0xFFFF;  // a bridge measures no frames
+    const bool is_local =
+        to.kind == Port::Kind::frame_device && topology_.port(frame.in).kind == Port::Kind::frame_device;
     const auto stamp = topology_.generations().stamp({Generations::of(frame.in), Generations::of(out),
                                                       Generations::of(frame.slot->id), Generations::never});
-    flows_.decided(frame.item(), {out, stamp, now_ + frame.slot->bridge.stations().refresh_interval()}, now_);
+    flows_.decided(frame.item(),
+                   {.out = out,
+                    .stamp = stamp,
+                    .until = now_ + frame.slot->bridge.stations().refresh_interval(),
+                    .mtu = is_local && can_be_carried(frame, out) ? any_size : std::uint16_t{0}},
+                   now_);
+}
+
+// Whoever carries a frame changes nothing in it: it has no tag, neither here nor there.
+bool Datapath::can_be_carried(const Frame& frame, PortId out) noexcept {
+    const auto is_untagged = [&](PortId port) {
+        const BridgeMember* member = frame.slot->bridge.member(port);
+        return member != nullptr && member->vlans.is_untagged(frame.what.flow.vlan);
+    };
+    return is_untagged(frame.in) && is_untagged(out);
 }
 
 // A copy for every member but the last one, which gets the frame itself (head-end replication, as to

@@ -142,6 +142,25 @@ class Datapath {
     void tell(const NeighborLearned& learned, Instant now) noexcept;
     void tell(const ProbeAnswered& answered, Instant now) noexcept;
 
+    // From now on, established flows that it can carry are given to it (flow_table.h), whose generations are
+    // shared with it; nullptr: to nobody.
+    void offload_to(FlowOffload* offload, const FlowTable::OffloadPolicy& policy) noexcept;
+
+    void share_generations(std::uint32_t* numbers) noexcept { topology_.generations().use(numbers); }
+
+    // Of a packet that was carried past this datapath: its flow's slot and tag, where it came in and went, its first
+    // bytes.
+    struct CarriedSample {
+        std::uint32_t slot = 0;
+        std::uint32_t tag = 0;
+        PortId in;
+        PortId out;  // no_port: it was dropped
+        std::span<const std::uint8_t> bytes;
+    };
+
+    // Whether the packet has gone where this datapath sends it now. If not, its flow is taken back.
+    bool check(const CarriedSample& sample, Instant now) noexcept;
+
     // The kernel has refused datagrams of this tunnel's: they are larger than its device takes.
     void path_refused(PortId tunnel) noexcept;
 
@@ -196,6 +215,7 @@ class Datapath {
                                                   Packet& frame) noexcept;
     void forward_frame(Frame frame) noexcept;
     void remember(const Frame& frame, PortId out) noexcept;
+    [[nodiscard]] static bool can_be_carried(const Frame& frame, PortId out) noexcept;
     void flood(Topology::BridgeSlot& slot, PortId in, Packet frame, const Classified& what) noexcept;
     void deliver_frame(Topology::BridgeSlot& slot, PortId in, PortId out, Packet frame,
                        const Classified& what) noexcept;
@@ -268,6 +288,8 @@ class Datapath {
     void datagram_from_peer(const Peer& peer, Port& tunnel, Packet datagram) noexcept;
 
     void to_outbox(Port& port, Packet packet) noexcept;
+
+    void take_carried() noexcept;
 
     // The paths to the peers (datapath_path.cpp).
     void from_message(Peer& peer, std::span<const std::uint8_t> message) noexcept;

@@ -5,15 +5,45 @@
 
 #include "overlay/datapath.h"
 #include "overlay/tunnel.h"
+#include "vswitch/headers.h"
 
 namespace weft {
+
+namespace {
+
+// Whether a frame begins with what a flow is known by.
+bool is_of(const FlowKey& key, std::span<const std::uint8_t> frame) noexcept {
+    const auto* ethernet = view<EthernetHeader>(frame);
+    if (ethernet == nullptr || ethernet->destination != key.destination_mac ||
+        ethernet->source != key.source_mac || ethernet->type.value() != key.ether_type)
+        return false;
+    std::size_t transport = sizeof *ethernet;
+    if (key.source.is_v6()) {
+        const auto* ip = view<Ipv6Header>(frame, transport);
+        if (ip == nullptr || IpAddress::v6(ip->source) != key.source ||
+            IpAddress::v6(ip->destination) != key.destination || ip->next_header != key.protocol)
+            return false;
+        transport += sizeof *ip;
+    } else {
+        const auto* ip = view<Ipv4Header>(frame, transport);
+        if (ip == nullptr || IpAddress::v4(ip->source) != key.source ||
+            IpAddress::v4(ip->destination) != key.destination || ip->protocol != key.protocol)
+            return false;
+        transport += ip->header_size();
+    }
+    const auto* ports = view<UdpHeader>(frame, transport);  // TCP has them in the same place
+    return ports != nullptr && ports->source_port.value() == key.source_port &&
+           ports->destination_port.value() == key.destination_port;
+}
+
+}  // namespace
 
 // ---- Time and keys -------------------------------------------------------------------------------
 
 void Datapath::tick(Instant now) noexcept {
     now_ = now;
     topology_.expire_stations(now);
-    flows_.sweep(now);
+    take_carried();
     for (const auto& peer : topology_.peers().peers()) {
         if (!peer || !peer->encrypted) continue;
         topology_.peers().expire(*peer, now);
@@ -37,6 +67,36 @@ void Datapath::tick(Instant now) noexcept {
         unresolved_.clear();
     }
     send_bound();
+}
+
+// Flows past this datapath count for its ports, and the stations that send them are there.
+void Datapath::take_carried() noexcept {
+    for (const FlowTable::Carried& carried : flows_.sweep(now_)) {
+        TrafficCounters& in = topology_.port(carried.in).traffic;
+        in.rx_packets += carried.packets;
+        in.rx_bytes += carried.bytes;
+        TrafficCounters& out = topology_.port(carried.out).traffic;
+        out.tx_packets += carried.packets;
+        out.tx_bytes += carried.bytes;
+        if (Topology::BridgeSlot* slot = topology_.find_bridge(carried.bridge))
+            slot->bridge.learn(carried.key.vlan, carried.key.source_mac, carried.in, now_);
+    }
+}
+
+void Datapath::offload_to(FlowOffload* offload, const FlowTable::OffloadPolicy& policy) noexcept {
+    flows_.offload_to(offload, policy);
+}
+
+// The bytes show that it was this flow's packet: they are what the flow is known by, where they have to be.
+bool Datapath::check(const CarriedSample& sample, Instant now) noexcept {
+    const auto flow = flows_.offloaded(sample.slot, sample.tag, topology_.generations());
+    const Topology::BridgeSlot* slot = flow ? topology_.find_bridge(flow->bridge) : nullptr;
+    if (slot == nullptr) return true;  // taken back meanwhile
+    const Verdict verdict = slot->bridge.would_forward(flow->key, sample.in, now);
+    const bool is_right = sample.in == flow->in && is_of(flow->key, sample.bytes) &&
+                          verdict.action == Verdict::Action::forward && verdict.out == sample.out;
+    if (!is_right) flows_.withdraw_slot(sample.slot);
+    return is_right;
 }
 
 void Datapath::install(PeerId id, const Session& session, Instant now) {

@@ -331,7 +331,8 @@ TEST_CASE("an established flow is offloaded after some packets, with what its ve
     CHECK(flow.action.out == left);
     CHECK(flow.action.mtu == 1500);
     CHECK(flow.action.dependencies[0].generation == Generations::of(right));
-    CHECK(s.table.offloaded(slot)->out == left);
+    CHECK(s.table.offloaded(slot, flow.action.tag, s.generations)->out == left);
+    CHECK_FALSE(s.table.offloaded(slot, flow.action.tag + 1, s.generations));
     CHECK(s.only(right).offloaded);
     s.see(Frame::udp(1), left, right, 16);
     CHECK(s.carrier.flows.size() == 2);

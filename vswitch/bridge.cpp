@@ -63,6 +63,11 @@ Verdict Bridge::forward(const FlowKey& flow, PortId in, Instant now) noexcept {
     return verdict;
 }
 
+Verdict Bridge::would_forward(const FlowKey& flow, PortId in, Instant now) const noexcept {
+    const BridgeMember* from = member(in);
+    return from == nullptr ? Verdict::drop(Drop::no_member) : decide(flow, *from, now);
+}
+
 Verdict Bridge::decide(const FlowKey& flow, const BridgeMember& from, Instant now) const noexcept {
     if (flow.destination_mac.is_group()) return Verdict::flood();
     PortId out = owner(flow.destination_mac, flow.vlan);

@@ -68,6 +68,9 @@ class Bridge {
     // Learns flow.source_mac on `in` (a member), then decides by flow.destination_mac within flow.vlan.
     Verdict forward(const FlowKey& flow, PortId in, Instant now) noexcept;
 
+    // What forward() would say, having learned nothing.
+    [[nodiscard]] Verdict would_forward(const FlowKey& flow, PortId in, Instant now) const noexcept;
+
     // Two steps of getting what forward() will look at into the processor's cache (MacTable), where a small
     // table is already.
     void prefetch_buckets(const FlowKey& flow) const noexcept {

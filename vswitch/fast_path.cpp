@@ -264,6 +264,7 @@ int give_sample(void* context, void* data, std::size_t) {
     const auto& sample = *static_cast<const fast_sample*>(data);
     const auto& take = **static_cast<const std::function<void(const FastPath::Sample&)>**>(context);
     take({.slot = sample.slot,
+          .tag = sample.tag,
           .in = PortId{sample.in_port},
           .kind = sample.kind == fast_drop ? FastPath::Action::Kind::drop : FastPath::Action::Kind::to_port,
           .out = PortId{sample.out_port},
@@ -338,14 +339,15 @@ bool FastPath::Kernel::write_action(fast_action& action, const fast_flow_key& ke
                                     const Action& wanted, std::uint64_t verdict) noexcept {
     const bool is_new = std::atomic_ref(action.verdict).load() == 0;
     if (!is_new && !is_same(action.key, key)) return false;
-    if (is_new) {
-        action.key = key;
-        std::atomic_thread_fence(std::memory_order_release);
-    }
+    std::atomic_ref(action.verdict).store(0);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (is_new) action.key = key;
+    std::atomic_thread_fence(std::memory_order_release);
     action.in_port = in.value();
     action.out_port = wanted.out.value();
     for (std::size_t i = 0; i < wanted.dependencies.size(); ++i)
         action.dependencies[i] = {wanted.dependencies[i].generation, wanted.dependencies[i].value};
+    action.tag = wanted.tag;
     action.sampled = 0;
     std::atomic_ref(action.verdict).store(verdict);
     return true;

@@ -120,6 +120,7 @@ class FastPath final : public FlowOffload {
 
     struct Sample {
         std::uint32_t slot = 0;
+        std::uint32_t tag = 0;  // of the action
         PortId in = no_port;
         Action::Kind kind = Action::Kind::drop;
         PortId out = no_port;

@@ -30,6 +30,7 @@ class FlowOffload {
         PortId out = no_port;
         std::uint16_t mtu = 0xFFFF;  // without the Ethernet header; of a super-frame its segments count
         std::array<Dependency, 4> dependencies{};
+        std::uint32_t tag = 0;  // comes back with samples of what this action did
     };
 
     struct Totals {

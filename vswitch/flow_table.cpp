@@ -160,7 +160,8 @@ void FlowTable::offer(Index index, const Generations& generations, Instant now) 
         ++offload_counts_.put_off;
         return;
     }
-    FlowOffload::Action action{.kind = FlowOffload::Action::Kind::to_port, .out = flow.out, .mtu = flow.mtu};
+    flow.tag = next_tag_++;
+    FlowOffload::Action action{.kind = FlowOffload::Action::Kind::to_port, .out = flow.out, .mtu = flow.mtu, .tag = flow.tag};
     for (std::size_t i = 0; i < flow.stamp.on.size(); ++i)
         action.dependencies[i] = {flow.stamp.on[i], generations.number(flow.stamp.on[i])};
     flow.offloaded = generations.holds(flow.stamp) && offload_->insert(index - 1, flow.key, flow.in, action);
@@ -198,9 +199,11 @@ void FlowTable::absorb(Index index) noexcept {
     carried_.push_back({flow.key, flow.in, flow.out, flow.bridge, packets, bytes});
 }
 
-std::optional<FlowTable::Carried> FlowTable::offloaded(std::uint32_t slot) const noexcept {
-    if (slot >= entries_.size() || !entries_[slot].offloaded) return std::nullopt;
+std::optional<FlowTable::Carried> FlowTable::offloaded(std::uint32_t slot, std::uint32_t tag,
+                                                       const Generations& generations) const noexcept {
+    if (slot >= entries_.size()) return std::nullopt;
     const Entry& found = entries_[slot];
+    if (!found.offloaded || found.tag != tag || !generations.holds(found.stamp)) return std::nullopt;
     return Carried{found.key, found.in, found.out, found.bridge};
 }
 

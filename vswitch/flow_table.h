@@ -142,8 +142,9 @@ class FlowTable {
         std::uint64_t bytes = 0;
     };
 
-    // The flow that is offloaded in this slot, if one is: without counts.
-    [[nodiscard]] std::optional<Carried> offloaded(std::uint32_t slot) const noexcept;
+    // The flow that is carried in this slot by the action of this tag, if it is and may be: without counts.
+    [[nodiscard]] std::optional<Carried> offloaded(std::uint32_t slot, std::uint32_t tag,
+                                                   const Generations& generations) const noexcept;
 
     // Takes it back.
     void withdraw_slot(std::uint32_t slot) noexcept { withdraw(slot + 1); }
@@ -200,6 +201,7 @@ class FlowTable {
         std::uint64_t bytes_per_second = 0;
         std::uint64_t carried_packets = 0;  // of what the offload has told
         std::uint64_t carried_bytes = 0;
+        std::uint32_t tag = 0;
         std::uint32_t hash = 0;
         Index next_free = none;
     };
@@ -260,6 +262,7 @@ class FlowTable {
     OffloadPolicy policy_;
     TokenBucket insertions_{1, 1};
     OffloadCounts offload_counts_;
+    std::uint32_t next_tag_ = 1;
     std::vector<Carried> carried_;
     std::size_t returned_ = 0;  // of them, by the last sweep
 };

@@ -85,6 +85,10 @@ bool VlanFilter::carries(VlanId vlan) const noexcept {
     return false;
 }
 
+bool VlanFilter::is_untagged(VlanId vlan) const noexcept {
+    return mode_ != Mode::trunk && vlan == (mode_ == Mode::access ? access_ : untagged);
+}
+
 void VlanFilter::emit(Packet& frame) const noexcept {
     if (mode_ != Mode::access) push_vlan_tag(frame);
     frame.vlan_tci() = 0;  // an access port's VLAN, or the priority of an untagged frame

@@ -42,6 +42,9 @@ class VlanFilter {
 
     [[nodiscard]] bool carries(VlanId vlan) const noexcept;
 
+    // Whether this VLAN's frames have no tag on the wire here.
+    [[nodiscard]] bool is_untagged(VlanId vlan) const noexcept;
+
     // Makes the frame ready for the wire: tagged or untagged.
     void emit(Packet& frame) const noexcept;
 

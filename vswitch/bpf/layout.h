@@ -10,9 +10,10 @@
  *   .bss               generations, ports_off          mapped, too: one store changes what the programs do
  *
  * The value of a hash is changed under the feet of who has looked it up: the kernel reuses an element at
- * once, for any other flow. So it is the slot only, and the action has its key again. The daemon writes key,
- * dependencies, verdict, in this order, and the program reads verdict, dependencies, key: whatever it has
- * read, if the key is the packet's, it was the packet's action.
+ * once, for any other flow. So it is the slot only, and the action has its key again. The daemon takes the
+ * verdict away, writes key, dependencies, verdict, in this order, and the program reads verdict, dependencies,
+ * key, verdict: whatever it has read, if the key is the packet's and the verdict still the same, it was the
+ * packet's action, and no older one with the dependencies of a newer.
  */
 #ifndef WEFT_VSWITCH_BPF_LAYOUT_H
 #define WEFT_VSWITCH_BPF_LAYOUT_H
@@ -61,7 +62,8 @@ struct fast_action {
     __u16 out_port;
     __u32 sampled; /* the first packet was */
     struct fast_flow_key key;
-    __u8 room[24];
+    __u32 tag; /* the daemon's */
+    __u8 room[20];
 };
 
 struct fast_count {
@@ -86,6 +88,7 @@ struct fast_patch {
 
 struct fast_sample {
     __u32 slot;
+    __u32 tag;
     __u16 in_port;
     __u16 out_port;
     __u32 kind;

@@ -198,6 +198,7 @@ static __noinline int sample(struct __sk_buff* skb, struct fast_action* action, 
     __u32 captured = skb->len;
     if (captured > fast_sample_bytes) captured = fast_sample_bytes;
     sample->slot = slot;
+    sample->tag = action->tag;
     sample->in_port = action->in_port;
     sample->out_port = action->out_port;
     sample->kind = fast_verdict_kind(action->verdict);
@@ -258,8 +259,10 @@ static __always_inline int repeat(struct __sk_buff* skb, const __u32 link) {
     __u64 verdict = *(volatile __u64*)&action->verdict;
     bool stale = is_stale(action);
     asm volatile("" ::: "memory");
-    if (!verdict || !is_key(&key, &action->key)) return miss(unknown);
-    if (stale) return miss(stale);
+    bool is_mine = is_key(&key, &action->key);
+    asm volatile("" ::: "memory");
+    if (!verdict || !is_mine) return miss(unknown);
+    if (stale || *(volatile __u64*)&action->verdict != verdict) return miss(stale);
     __u32 largest = skb->gso_size ? headers - link + skb->gso_size : skb->len - link;
     if (largest > fast_verdict_mtu(verdict)) return miss(too_big);
 
