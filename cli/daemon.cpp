@@ -78,7 +78,16 @@ std::size_t wanted_flows(const nlohmann::json& params) {
 }  // namespace
 
 Daemon::Daemon(Loop& loop)
-    : loop_(loop), started_(loop.now()), events_waiting_(loop, [this] { handle_events(); }) {}
+    : loop_(loop),
+      started_(loop.now()),
+      events_waiting_(loop, [this] { handle_events(); }),
+      denied_([this](DeniedSources::Change change, const Prefix& prefix) {
+          const bool adds = change == DeniedSources::Change::add;
+          workers_->post_all([adds, prefix](Worker& worker) {
+              DenyList& list = worker.datapath().denied();
+              adds ? list.add(prefix) : list.remove(prefix);
+          });
+      }) {}
 
 Daemon::~Daemon() {
     if (!workers_) return;
@@ -116,6 +125,7 @@ void Daemon::start(const config::Config& config) {
             fmt::format("keylog is on: whoever reads {} can read all traffic", *node.keylog));
     }
 
+    deny(config);
     const config::Underlay& underlay = config.underlay;
     const bool any_plain = std::ranges::any_of(config.peers, is_plain);
     const auto vxlan = any_plain ? std::optional{underlay.vxlan} : std::nullopt;
@@ -135,6 +145,16 @@ void Daemon::tune(const config::Tuning& tuning) {
         worker.use_offload(switches);
         worker.busy_poll(busy_poll);
     });
+}
+
+void Daemon::deny(const config::Config& config) {
+    for (const Prefix& prefix : config.underlay.deny) {
+        denied_.add(prefix);
+        for (const std::string& peer : peers_within(prefix, config.peers)) {
+            spdlog::warn("[underlay] deny has {}, and peer {} in it: nothing is received from there",
+                         prefix.to_string(), peer);
+        }
+    }
 }
 
 void Daemon::change(const config::ReplaceNode&) {
@@ -385,6 +405,13 @@ void Daemon::serve(const std::string& path) {
     });
     control_->add_method("rekey", [this](const nlohmann::json& params, const Reply& reply) {
         reply.result(rekey(*keying_, names_, params));
+    });
+    answer("deny", &report_denied);
+    control_->add_method("deny_add", [this](const nlohmann::json& params, const Reply& reply) {
+        reply.result(deny_add(denied_, config_->peers, params));
+    });
+    control_->add_method("deny_del", [this](const nlohmann::json& params, const Reply& reply) {
+        reply.result(deny_del(denied_, params));
     });
     control_->add_method("monitor", [this](const nlohmann::json&, const Reply& reply) {
         reply.result(nlohmann::json::object());

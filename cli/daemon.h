@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cli/control.h"
+#include "cli/deny.h"
 #include "cli/kernel_routes.h"
 #include "cli/keying.h"
 #include "cli/loop.h"
@@ -43,6 +44,7 @@ class Daemon {
 
   private:
     void tune(const config::Tuning& tuning);
+    void deny(const config::Config& config);
     void start(const config::Config& config);  // what cannot change later: workers, keys, sockets
 
     void change(const config::ReplaceNode& replace);
@@ -84,6 +86,7 @@ class Daemon {
 
     Wakeup events_waiting_;
     std::unique_ptr<Workers> workers_;
+    DeniedSources denied_;
     Monitor monitor_;
     std::unique_ptr<Keying> keying_;
     std::unique_ptr<ControlServer> control_;

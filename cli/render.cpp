@@ -240,15 +240,38 @@ std::string render_rekey(const json& result, bool) {
     return page;
 }
 
+std::string render_denied(const json& result, bool color) {
+    const auto& denied = result.at("denied");
+    if (denied.empty()) return "nobody is denied\n";
+    Table table{{{"PREFIX"}, {"PACKETS", Align::right}, {"BYTES", Align::right}}};
+    for (const auto& entry : denied)
+        table.add({text(entry, "prefix"), text(entry, "packets"), bytes(entry, "bytes")});
+    return table.to_string(color);
+}
+
+std::string render_deny_add(const json& result, bool) {
+    auto page = fmt::format("{}: denied\n", text(result, "prefix"));
+    for (const auto& peer : result.at("peers"))
+        page += fmt::format("warning: peer {} is in it, and shut out\n", peer.get<std::string>());
+    return page;
+}
+
+std::string render_deny_del(const json& result, bool) {
+    return fmt::format("{}: allowed again\n", text(result, "prefix"));
+}
+
 struct Renderer {
     std::string_view method;
     std::string (*render)(const json&, bool color);
 };
 
 constexpr std::array renderers = {
-    Renderer{"status", render_status}, Renderer{"ports", render_ports}, Renderer{"fdb", render_fdb},
-    Renderer{"routes", render_routes}, Renderer{"peers", render_peers}, Renderer{"flows", render_flows},
-    Renderer{"drops", render_drops},   Renderer{"rekey", render_rekey},
+    Renderer{"status", render_status},     Renderer{"ports", render_ports},
+    Renderer{"fdb", render_fdb},           Renderer{"routes", render_routes},
+    Renderer{"peers", render_peers},       Renderer{"flows", render_flows},
+    Renderer{"drops", render_drops},       Renderer{"rekey", render_rekey},
+    Renderer{"deny", render_denied},       Renderer{"deny_add", render_deny_add},
+    Renderer{"deny_del", render_deny_del},
 };
 
 }  // namespace

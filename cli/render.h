@@ -9,7 +9,8 @@
 
 namespace weft {
 
-// `method` is one of status, ports, fdb, routes, peers, flows, drops, rekey. Throws nlohmann's exceptions if
+// `method` is one of status, ports, fdb, routes, peers, flows, drops, rekey, deny, deny_add, deny_del. Throws
+// nlohmann's exceptions if
 // `result` lacks what report.h promises. Ends with a newline.
 std::string render(std::string_view method, const nlohmann::json& result, bool color);
 

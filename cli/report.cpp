@@ -340,6 +340,13 @@ json report_peers(const Snapshot& snapshot, const Names& names) {
     return {{"peers", std::move(list)}};
 }
 
+json report_denied(const Snapshot& snapshot, const Names&) {
+    auto list = json::array();
+    for (const auto& [prefix, packets, bytes] : snapshot.denied)
+        list.push_back({{"prefix", prefix.to_string()}, {"packets", packets}, {"bytes", bytes}});
+    return {{"denied", std::move(list)}};
+}
+
 json report_drops(const Snapshot& snapshot, const Names& names) {
     auto list = json::array();
     for (const auto& port : snapshot.ports) {

@@ -93,6 +93,7 @@ nlohmann::json report_peers(const Snapshot& snapshot, const Names& names);  // {
 
 // {"flows": [...], "flow_table": {...}}: one for each direction, the busiest first, as many as the snapshot has.
 nlohmann::json report_flows(const Snapshot& snapshot, const Names& names);
+nlohmann::json report_denied(const Snapshot& snapshot, const Names& names);  // {"denied": [...]}
 
 // {"drops": [...]}: one for each reason that has occurred, at a port, a peer or the underlay; also
 // `ring_full`, which the kernel counts (a port's `ring_drops`) and `dropped_packets` does not.

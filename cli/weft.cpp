@@ -70,6 +70,7 @@ constexpr auto footer =
     "  weft monitor                           until Ctrl-C\n"
     "  weft flows --limit 10\n"
     "  weft rekey site-b\n"
+    "  weft deny add 203.0.113.0/24\n"
     "  weft check /etc/weft/site-a.toml\n"
     "  (umask 077; weft genkey > site-a.key); weft pubkey < site-a.key\n"
     "\n"
@@ -110,6 +111,31 @@ constexpr auto flows_footer =
     "does. A flow that is idle for a minute is forgotten; when the table is full, the quietest give way.\n"
     "  weft flows --limit 10\n"
     "  watch -n 1 weft flows\n";
+
+constexpr auto deny_footer =
+    "Datagrams from an outer source that the list has are dropped before anything else is done with them: "
+    "no\n"
+    "key is looked up, no handshake is answered. It is for floods that come from somewhere. Sources can be\n"
+    "forged: whoever sends in the name of an address has its owner denied.\n"
+    "\n"
+    "  weft deny add 203.0.113.0/24     from now on, in all workers\n"
+    "  weft deny add 2001:db8::7        one address\n"
+    "  weft deny del 203.0.113.0/24     exactly this prefix; what lies within it, or around it, stays\n"
+    "  weft deny show --json\n"
+    "\n"
+    "Prefixes may lie within one another; the longest one that has a source counts its datagrams, and weft\n"
+    "drops counts them all as 'denied'. A peer that is in it is shut out too, and back a few seconds after "
+    "it\n"
+    "is allowed again. Changes hold until weftd ends; [underlay] deny of the configuration holds for ever.\n";
+
+constexpr auto deny_change_footer =
+    "PREFIX is an IPv4 or IPv6 prefix without host bits, as in 203.0.113.0/24, or a single address. What is\n"
+    "wrong with it, or with the list, is told, and exits with 1.\n";
+
+constexpr auto deny_show_footer =
+    "Prints a line for each prefix, with the datagrams that were dropped because of it and their size "
+    "(UDP's\n"
+    "payload) since it was added.\n";
 
 constexpr auto check_footer =
     "Prints every problem as FILE:LINE:COLUMN: what: cure on standard error and exits with 2, or prints a "
@@ -187,6 +213,7 @@ struct CommandLine {
     std::string file;
     std::string peer;
     unsigned limit = 50;
+    std::string prefix;
     bool as_json = false;
     int status = 0;
 
@@ -215,6 +242,7 @@ struct CommandLine {
             return ask(control, "rekey", as_json,
                        peer.empty() ? nlohmann::json{} : nlohmann::json{{"peer", peer}});
         })->add_option("PEER", peer, "Name of a peer, as in weft peers (default: all that have a session)");
+        add_deny();
         add("check", "check a configuration file without starting anything", check_footer,
             [this] { return check(file, as_json); })
             ->add_option("FILE", file, "Configuration (TOML) of a node")
@@ -225,8 +253,29 @@ struct CommandLine {
         add("version", "print the version", "", print_version);
     }
 
+    void add_deny() {
+        auto* deny = app.add_subcommand("deny", "drop what certain sources on the underlay send");
+        deny->footer(deny_footer);
+        deny->require_subcommand(1);
+        const auto change = [&](const char* name, const char* method, const char* summary) {
+            add_to(*deny, name, summary, deny_change_footer,
+                   [this, method] { return ask(control, method, as_json, {{"prefix", prefix}}); })
+                ->add_option("PREFIX", prefix, "Of outer source addresses")
+                ->required();
+        };
+        change("add", "deny_add", "deny a prefix, until weftd ends");
+        change("del", "deny_del", "allow it again");
+        add_to(*deny, "show", "all denied prefixes, and what was dropped", deny_show_footer,
+               [this] { return ask(control, "deny", as_json); });
+    }
+
     CLI::App* add(const char* name, const char* summary, const char* details, std::function<int()> command) {
-        auto* subcommand = app.add_subcommand(name, summary);
+        return add_to(app, name, summary, details, std::move(command));
+    }
+
+    CLI::App* add_to(CLI::App& parent, const char* name, const char* summary, const char* details,
+                     std::function<int()> command) {
+        auto* subcommand = parent.add_subcommand(name, summary);
         subcommand->footer(details);
         subcommand->callback([this, command = std::move(command)] { status = command(); });
         return subcommand;

@@ -39,6 +39,7 @@ struct Underlay {
     Endpoint esp;                      // default 0.0.0.0:4500
     Endpoint vxlan;                    // default 0.0.0.0:4789
     std::optional<std::uint16_t> mtu;  // of the underlay's path; absent: asked of the kernel at start
+    std::vector<Prefix> deny;          // outer sources that nothing is taken from
 
     friend bool operator==(const Underlay&, const Underlay&) = default;
 };

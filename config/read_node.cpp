@@ -63,7 +63,8 @@ Underlay default_underlay() noexcept {
     return {.device = {},
             .esp = {.address = {}, .port = esp_port},
             .vxlan = {.address = {}, .port = vxlan_port},
-            .mtu = {}};
+            .mtu = {},
+            .deny = {}};
 }
 
 Underlay read_underlay(const Section& section) {
@@ -73,6 +74,7 @@ Underlay read_underlay(const Section& section) {
     if (const auto esp = read_endpoint(section, "esp")) underlay.esp = *esp;
     if (const auto vxlan = read_endpoint(section, "vxlan")) underlay.vxlan = *vxlan;
     underlay.mtu = read_mtu(section, "mtu");
+    underlay.deny = read_networks(section, "deny");
 
     if (underlay.esp.port == underlay.vxlan.port) {
         section.problem(section.has("vxlan") ? "vxlan" : "esp",

@@ -33,6 +33,7 @@ constexpr std::array underlay_keys{
     Key{"esp", Kind::text, optional, R"(esp = "0.0.0.0:4500")"},
     Key{"vxlan", Kind::text, optional, R"(vxlan = "0.0.0.0:4789")"},
     Key{"mtu", Kind::integer, optional, "mtu = 1500"},
+    Key{"deny", Kind::texts, optional, R"(deny = ["203.0.113.0/24"])"},
 };
 
 constexpr std::array offload_keys{

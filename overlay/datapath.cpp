@@ -459,7 +459,12 @@ void Datapath::send_dummy(Peer& peer) noexcept {
 
 void Datapath::from_underlay(std::span<const ReceivedTrain> batch, Instant now) noexcept {
     now_ = now;
+    const bool any_denied = !denied_.empty();
     for (const ReceivedTrain& train : batch) {
+        if (any_denied && denied_.denies(train.from.address, train.datagrams(), train.bytes.size())) {
+            underlay_drops_.add(Drop::denied, train.datagrams());
+            continue;
+        }
         each_datagram(train.bytes, train.datagram_size, [&](std::span<const std::uint8_t> datagram) {
             if (train.channel == Channel::vxlan) {
                 from_vxlan(train, datagram);

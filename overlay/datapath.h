@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "overlay/control_gate.h"
+#include "overlay/deny_list.h"
 #include "overlay/fragment.h"
 #include "overlay/handshake.h"
 #include "overlay/outbox.h"
@@ -113,6 +114,9 @@ class Datapath {
     explicit Datapath(PacketPool& pool, const FlowTable::Limits& flows = {});
 
     [[nodiscard]] Topology& topology() noexcept { return topology_; }
+
+    // Of the underlay's door.
+    [[nodiscard]] DenyList& denied() noexcept { return denied_; }
 
     // Keys, from the control side. A session of which this side is the initiator is used at once, or, if
     // there are other workers, when the last of them that was given it is told so: what the peer then seals
@@ -309,6 +313,7 @@ class Datapath {
 
     PacketPool& pool_;
     Topology topology_;
+    DenyList denied_;
     ControlGate gate_;
     Instant now_{};
 

@@ -249,6 +249,7 @@ Snapshot Datapath::snapshot(Instant now, std::size_t flows) const {
     snapshot.flow_table = {.flows = flows_.size(), .limit = flows_.limit(), .evicted = flows_.evicted()};
     for (const Flow& flow : flows_.busiest(flows))
         snapshot.flows.push_back({flow, now - flow.first_seen, now - flow.last_seen});
+    snapshot.denied = denied_.snapshot();
     snapshot.underlay_drops = underlay_drops_;
     snapshot.pool_available = static_cast<std::uint32_t>(pool_.available());
     snapshot.pool_size = static_cast<std::uint32_t>(pool_.size());

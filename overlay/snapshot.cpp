@@ -27,6 +27,11 @@ void add(PortSnapshot& total, const PortSnapshot& part) {
     add(total.drops, part.drops);
 }
 
+void add(DeniedSnapshot& total, const DeniedSnapshot& part) {
+    total.packets += part.packets;
+    total.bytes += part.bytes;
+}
+
 void take_least(std::optional<Duration>& least, const std::optional<Duration>& other) {
     if (other && (!least || *other < *least)) least = other;
 }
@@ -90,6 +95,7 @@ Snapshot merge(std::span<const std::unique_ptr<Snapshot>> parts) {
         total.flow_table.flows += part->flow_table.flows;
         total.flow_table.limit += part->flow_table.limit;
         total.flow_table.evicted += part->flow_table.evicted;
+        add_each(total.denied, part->denied, &DeniedSnapshot::prefix);
         add(total.underlay_drops, part->underlay_drops);
         total.pool_available += part->pool_available;
         total.pool_size += part->pool_size;

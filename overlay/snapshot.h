@@ -72,6 +72,12 @@ struct FlowTableSnapshot {
     std::uint64_t evicted = 0;  // by others, the table being full
 };
 
+struct DeniedSnapshot {
+    Prefix prefix;
+    std::uint64_t packets = 0;  // that were dropped
+    std::uint64_t bytes = 0;    // of UDP's payload
+};
+
 struct Snapshot {
     std::vector<PortSnapshot> ports;  // devices, tunnels and legs alike
     std::vector<PeerSnapshot> peers;
@@ -80,6 +86,7 @@ struct Snapshot {
     std::vector<Route> routes;
     std::vector<FlowSnapshot> flows;  // the busiest first, as many as were asked for
     FlowTableSnapshot flow_table;
+    std::vector<DeniedSnapshot> denied;
     DropCounters underlay_drops;  // of datagrams that belong to no peer
     std::uint32_t pool_available = 0;
     std::uint32_t pool_size = 0;

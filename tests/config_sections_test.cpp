@@ -97,6 +97,16 @@ private_key_file = "a.key"
 esp = "0.0.0.0:4789"
 )",
      {R"(5:7: 'esp' and 'vxlan' have the same port 4789: give each a port of its own)"}},
+    {"denied prefixes that are none, have host bits, and stand twice",
+     R"([node]
+name = "n"
+[underlay]
+deny = ["203.0.113.0/33", "10.1.2.3/8", "site-b", "10.0.0.0/8", "10.0.0.0/8"]
+)",
+     {R"(4:9: '203.0.113.0/33' is not a prefix: write it as in "10.20.2.0/24")",
+      R"(4:27: '10.1.2.3/8' has host bits set: write "10.0.0.0/8")",
+      R"(4:41: 'site-b' is not a prefix: write it as in "10.20.2.0/24")",
+      R"(4:65: '10.0.0.0/8' stands twice in 'deny': remove one)"}},
     {"an underlay device with a slash",
      R"([node]
 name = "n"

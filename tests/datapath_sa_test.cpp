@@ -109,6 +109,65 @@ TEST_CASE("IPv6 datagrams are sealed with their own next header") {
     CHECK(node.far.open(sent[0].bytes).next_header == 41);
 }
 
+TEST_CASE("what comes from a denied source is counted, and nothing else happens to it") {
+    PeerNode node;
+    node.install_manual();
+    REQUIRE(node.datapath.denied().add(prefix("198.51.100.0/24")));
+    REQUIRE(node.datapath.denied().add(prefix("198.51.100.7/32")));
+    CHECK_FALSE(node.datapath.denied().add(prefix("198.51.100.0/24")));
+    const Bytes sealed = node.far.seal(datagram_in(), next_ipv4);
+    Bytes train = sealed;
+    train.insert(train.end(), sealed.begin(), sealed.end());
+    Bytes handshake(100, 1);
+    std::ranges::fill_n(handshake.begin(), 4, std::uint8_t{0});
+
+    node.receive(sealed, elsewhere);
+    node.from_underlay(
+        {.bytes = train, .datagram_size = sealed.size(), .from = elsewhere, .channel = Channel::esp});
+    node.receive(handshake, {ip("198.51.100.8"), 4500});
+    node.from_underlay(Channel::vxlan, {ip("198.51.100.8"), 4789}, Bytes(60, 8));
+    CHECK(node.underlay_drops(Drop::denied) == 5);
+    CHECK(node.all_drops() == 5);
+    CHECK(node.at(tun).empty());
+    CHECK(node.sent().empty());
+    CHECK(node.datapath.events().empty());
+    CHECK(endpoint_of(node) == there);
+
+    const auto denied = node.datapath.snapshot(node.now).denied;
+    REQUIRE(denied.size() == 2);
+    CHECK(denied[0].prefix == prefix("198.51.100.0/24"));
+    CHECK(denied[0].packets == 2);
+    CHECK(denied[0].bytes == 160);
+    CHECK(denied[1].prefix == prefix("198.51.100.7/32"));
+    CHECK(denied[1].packets == 3);
+    CHECK(denied[1].bytes == 3 * sealed.size());
+
+    node.receive(sealed);
+    CHECK(node.at(tun).size() == 1);
+}
+
+TEST_CASE("a source is denied by the widest prefix too, until the last one that has it is removed") {
+    PeerNode node;
+    node.install_manual();
+    DenyList& denied = node.datapath.denied();
+    const auto arrives = [&] {
+        node.receive(node.far.seal(datagram_in(), next_ipv4));
+        return !node.at(tun).empty();
+    };
+    CHECK(denied.empty());
+    CHECK(arrives());
+    for (const char* text : {"0.0.0.0/0", "192.0.2.0/24", "192.0.2.2/32", "::/0"}) denied.add(prefix(text));
+    for (const char* text : {"192.0.2.2/32", "192.0.2.0/24", "0.0.0.0/0"}) {
+        CAPTURE(text);
+        CHECK_FALSE(arrives());
+        CHECK(denied.remove(prefix(text)));
+        CHECK_FALSE(denied.remove(prefix(text)));
+    }
+    CHECK(arrives());
+    CHECK_FALSE(denied.empty());
+    CHECK(node.underlay_drops(Drop::denied) == 3);
+}
+
 TEST_CASE("what the underlay brings is dropped under the name of its fault") {
     PeerNode node;
     node.install_manual();

@@ -37,6 +37,7 @@ namespace weft {
     X(no_session, "no security association with the peer yet, and its waiting room is full")      \
     X(no_endpoint, "the peer's address on the underlay is not known")                             \
     X(sa_exhausted, "the security association has used up its packets, bytes or time")            \
+    X(denied, "from a source that the deny list has (weft deny show)")                            \
     X(unknown_spi, "no security association with this SPI")                                       \
     X(replayed, "the sequence number was seen before")                                            \
     X(too_old, "the sequence number is below the replay window")                                  \

@@ -1,0 +1,82 @@
+#!/bin/bash
+# A source on the underlay is denied while a session with it is in use: nothing of it comes in any more, and it is counted; allowed
+# again, it is back within the time of a handshake. With one worker and with two. And what the command says to mistakes.
+. "$(dirname "$0")/lib.sh"
+
+# told SITE STATUS PATTERN COMMAND...: how the client ends, and what it says.
+told() {
+    local site=$1 wanted=$2 pattern=$3 said status=0
+    shift 3
+    said=$(weft "$site" "$@" 2>&1) || status=$?
+    echo "weft $*: $said"
+    [[ $status -eq $wanted ]] || fail "weft $*: exit status $status, not $wanted"
+    grep -qE "$pattern" <<<"$said" || fail "weft $*: nothing like '$pattern'"
+}
+
+# denied PREFIX: packets that were dropped because of it.
+denied() { weft site-a --json deny show | jq --arg prefix "$1" '[.denied[] | select(.prefix == $prefix) | .packets] | add // 0'; }
+counted() { (($(denied "$1") >= $2)); }
+unreachable() { ! reaches host-a 10.10.0.12 && ! reaches host-b 10.20.1.1; }
+
+underlay
+key site-a site-b
+for workers in 1 2; do
+    say "$workers workers"
+    [[ -z ${daemon[site-a]-} ]] || stop site-a site-b
+    { ports a 1; peer site-b 2 'endpoint = "203.0.113.2:4500"'; } | config site-a "workers = $workers"
+    { ports b 2; peer site-a 1; } | config site-b "workers = $workers"
+    start site-a site-b
+    wait_for "the sites' first ping" 15 reaches host-a 10.10.0.12
+    pings host-b 10.20.1.1
+    [[ $(weft site-a deny show) == "nobody is denied" ]] || fail "$(weft site-a deny show)"
+
+    told site-a 0 '^warning: peer site-b is in it, and shut out$' deny add 203.0.113.0/24
+    told site-a 0 '^203\.0\.113\.2/32: denied$' deny add 203.0.113.2
+    told site-a 0 '^2001:db8::/32: denied$' deny add 2001:db8::/32
+    unreachable || fail "traffic goes on"
+    wait_for "what is denied is counted" 5 counted 203.0.113.2/32 3
+    unreachable || fail "traffic goes on"
+    # longer than it takes to notice silence and to call
+    spawn host-b "$work/ping.txt" ping -n -q -i 0.05 10.20.1.1
+    for _ in {1..6}; do unreachable || fail "traffic is back"; done
+    kill "$last_spawned"
+    [[ $(denied 203.0.113.0/24) -eq 0 ]] || fail "counted for the shorter prefix: $(weft site-a deny show)"
+    weft site-a deny show
+    total=$(denied 203.0.113.2/32)
+    (($(drops site-a denied) >= total)) || fail "weft drops: $(weft site-a drops)"
+    weft site-a --json deny show | jq -e '.denied | map(keys) | unique == [["bytes", "packets", "prefix"]]' >/dev/null || fail "the JSON's keys"
+    weft site-a --json deny show | jq -e '.denied[] | select(.prefix == "203.0.113.2/32") | .bytes > .packets' >/dev/null || fail "bytes"
+
+    told site-a 0 '^203\.0\.113\.2/32: allowed again$' deny del 203.0.113.2/32
+    unreachable || fail "the wider prefix does not deny"
+    counted 203.0.113.0/24 1 || fail "not counted for the wider prefix: $(weft site-a deny show)"
+    told site-a 0 '"prefix": "203.0.113.0/24"' deny del 203.0.113.0/24 --json
+    before=$(now_ms)
+    wait_for "traffic is back" 10 reaches host-a 10.10.0.12
+    echo "back after $(($(now_ms) - before)) ms"
+    pings host-b 10.20.1.1
+    told site-a 0 '2001:db8::/32' deny show
+done
+
+say "mistakes"
+told site-a 0 ': denied$' deny add 198.18.0.0/15
+told site-a 1 '198\.18\.0\.0/15 is denied already' deny add 198.18.0.0/15
+told site-a 1 "'198\.18\.0\.0/33' is not a prefix: write it as in 203\.0\.113\.0/24 or 2001:db8::/32" deny add 198.18.0.0/33
+told site-a 1 '198\.18\.0\.1/15 has host bits set: write 198\.18\.0\.0/15' deny add 198.18.0.1/15
+told site-a 1 '192\.0\.2\.0/24 is not denied' deny del 192.0.2.0/24
+told site-a 1 '198\.18\.7\.0/24 is denied only as part of 198\.18\.0\.0/15' deny del 198.18.7.0/24
+told site-a 2 'PREFIX' deny add
+told site-a 2 'subcommand' deny
+grep -q "203.0.113.2/32 is denied the underlay" "$work/site-a.log" || fail "the log has no word of it"
+
+say "from the configuration, with a peer in it"
+stop site-a
+{ printf '[underlay]\ndeny = ["203.0.113.0/24"]\n'; ports a 1; peer site-b 2 'endpoint = "203.0.113.2:4500"'; } | config site-a
+start site-a
+grep -q 'warning.*deny has 203.0.113.0/24, and peer site-b in it' "$work/site-a.log" || fail "the log does not warn"
+reaches host-a 10.10.0.12 && fail "a peer that is denied is reached"
+wait_for "its answers are counted" 10 counted 203.0.113.0/24 1
+told site-a 0 'allowed again' deny del 203.0.113.0/24
+before=$(now_ms)
+wait_for "the peer is reached" 10 reaches host-a 10.10.0.12
+echo "reached after $(($(now_ms) - before)) ms"
