@@ -98,12 +98,14 @@ Daemon::~Daemon() {
 void Daemon::apply(std::unique_ptr<const config::Config> next) {
     path_ = find_path_mtu(*next);
     target_ = next.get();
-    if (!config_) start(*next);
+    const bool starts = !config_;
+    if (starts) start(*next);
     for (const config::Change& step : config::diff(config_.get(), next.get())) {
         spdlog::debug("{}", config::to_string(step));
         std::visit([this](const auto& what) { change(what); }, step);
     }
     kernel_routes_.sync(*next);
+    if (starts) offloading_.start(*workers_);
     config_ = std::move(next);
     target_ = nullptr;
 }
@@ -134,6 +136,9 @@ void Daemon::start(const config::Config& config) {
     names_.node.device = underlay.device;
     workers_->open_underlay({underlay.device, underlay.esp, vxlan});
     tune(config.tuning);
+    offloading_.open(config.fast_path, count);
+    names_.node.fast_path = offloading_.mode();
+    names_.node.why_no_fast_path = offloading_.why_not();
 }
 
 void Daemon::tune(const config::Tuning& tuning) {
@@ -167,6 +172,10 @@ void Daemon::change(const config::ReplaceUnderlay&) {
 
 void Daemon::change(const config::ReplaceTuning& replace) {
     tune(*replace.to);
+}
+
+void Daemon::change(const config::ReplaceFastPath&) {
+    throw std::runtime_error("[fastpath] cannot be changed while the daemon runs: restart it");
 }
 
 void Daemon::change(const config::AddBridge& add) {
@@ -260,7 +269,7 @@ void Daemon::change(const config::AddPort& add) {
     const bool is_veth = port.type == config::Port::Type::veth;
     if (port.type == config::Port::Type::tap || is_veth)
         mac = port.mac.value_or(derived_mac(names_.node.name, "port " + port.name));
-    auto queues = open_device(port, mtu, mac);
+    auto queues = open_device(PortId{next_port_}, port, mtu, mac);
     const bool is_packet = port.type == config::Port::Type::packet;
     const PortId id = new_port({.name = port.name,
                                 .kind = kind_of(port.type),
@@ -272,6 +281,9 @@ void Daemon::change(const config::AddPort& add) {
                                 .vlan = port.vlan,
                                 .trunk = port.trunk,
                                 .addresses = port.address});
+    if (port.type == config::Port::Type::tap && !port.netns)
+        offloading_.add_device(id, port.name, queues[0]->name());
+    if (!port.fast_path) offloading_.exclude(id);
     if (port.bridge) {
         workers_->post_all([id, bridge = bridge_id(*port.bridge), filter = filter_of(port)](Worker& worker) {
             worker.datapath().topology().add_frame_device(id, bridge, filter);
@@ -288,10 +300,18 @@ void Daemon::change(const config::AddPort& add) {
     }
 }
 
-std::vector<std::unique_ptr<Device>> Daemon::open_device(const config::Port& port, std::uint16_t mtu,
+std::vector<std::unique_ptr<Device>> Daemon::open_device(PortId id, const config::Port& port,
+                                                         std::uint16_t mtu,
                                                          const std::optional<MacAddress>& mac) {
-    if (port.type == config::Port::Type::veth)
-        return veths_.open(names_.node.name, port, mtu, mac.value(), workers_->count());
+    if (port.type == config::Port::Type::veth) {
+        const VethPorts::Wanted wanted{.node = names_.node.name,
+                                       .id = id,
+                                       .port = port,
+                                       .mtu = mtu,
+                                       .mac = mac.value(),
+                                       .queues = workers_->count()};
+        return veths_.open(wanted, offloading_);
+    }
     if (port.type == config::Port::Type::packet)
         return open_packet_queues(port.device, port.netns, workers_->count());
     const bool is_tap = port.type == config::Port::Type::tap;
@@ -378,6 +398,7 @@ void Daemon::handle(unsigned worker, WorkerEvent event) {
     if (const auto* neighbor = std::get_if<NeighborLearned>(&event)) workers_->relay(worker, *neighbor);
     if (const auto* answered = std::get_if<ProbeAnswered>(&event)) workers_->relay(worker, *answered);
     if (const auto* port = std::get_if<PortLost>(&event)) lost(port->port);
+    if (const auto* flow = std::get_if<FlowDiffered>(&event)) differed(*flow);
     if (auto* taken = std::get_if<SnapshotTaken>(&event)) complete(worker, std::move(*taken));
 }
 
@@ -390,6 +411,14 @@ void Daemon::lost(PortId port) {
     if (std::ranges::find(warnings, warning) != warnings.end()) return;
     warnings.push_back(std::move(warning));
     monitor_.publish(event::PortLost{found->second.name});
+}
+
+void Daemon::differed(const FlowDiffered& flow) {
+    const auto name = [this](PortId port) {
+        const auto found = names_.ports.find(port);
+        return found == names_.ports.end() ? std::optional<std::string>{} : found->second.name;
+    };
+    monitor_.publish(event::FlowDiffered{name(flow.in).value_or("?"), name(flow.out)});
 }
 
 void Daemon::serve(const std::string& path) {

@@ -19,6 +19,7 @@
 #include "cli/keying.h"
 #include "cli/loop.h"
 #include "cli/monitor.h"
+#include "cli/offloading.h"
 #include "cli/report.h"
 #include "cli/veth_ports.h"
 #include "cli/workers.h"
@@ -50,6 +51,7 @@ class Daemon {
     void change(const config::ReplaceNode& replace);
     void change(const config::ReplaceUnderlay& replace);
     void change(const config::ReplaceTuning& replace);
+    void change(const config::ReplaceFastPath& replace);
     void change(const config::AddBridge& add);
     void change(const config::RemoveBridge& remove);
     void change(const config::AddPeer& add);
@@ -61,7 +63,7 @@ class Daemon {
 
     void add_leg(const config::Bridge& bridge, BridgeId id);
     // A queue for each worker.
-    std::vector<std::unique_ptr<Device>> open_device(const config::Port& port, std::uint16_t mtu,
+    std::vector<std::unique_ptr<Device>> open_device(PortId id, const config::Port& port, std::uint16_t mtu,
                                                      const std::optional<MacAddress>& mac);
     PortId new_port(PortInfo info);
     PortId port_id(PortInfo::Kind kind, const std::string& name) const;
@@ -74,6 +76,7 @@ class Daemon {
     void ask_workers(Report report, const Reply& reply, std::size_t flows = 0);
     void complete(unsigned worker, SnapshotTaken taken);
     void lost(PortId port);
+    void differed(const FlowDiffered& flow);
     void handle_events();
     void handle(unsigned worker, WorkerEvent event);
     Names current_names() const;
@@ -91,6 +94,7 @@ class Daemon {
     std::unique_ptr<Keying> keying_;
     std::unique_ptr<ControlServer> control_;
     KernelRoutes kernel_routes_;
+    Offloading offloading_;
     VethPorts veths_;
 
     Names names_;

@@ -109,6 +109,16 @@ Told tell(const event::PortLost& what) {
             spdlog::level::err};
 }
 
+Told tell(const event::FlowDiffered& what) {
+    return {
+        "flow_differed",
+        {{"in", what.in}, {"out", what.out ? json(*what.out) : json{}}},
+        fmt::format(
+            "fast path: a packet from port {} was {}, which the bridge does not say: its flow was taken back",
+            what.in, what.out ? "sent to " + *what.out : "dropped"),
+        spdlog::level::err};
+}
+
 Told tell(const NodeEvent& what) {
     return std::visit([](const auto& one) { return tell(one); }, what);
 }

@@ -90,12 +90,18 @@ struct PortLost {  // port_lost: port. Its device was deleted by somebody else
     std::string port;
 };
 
+struct FlowDiffered {  // flow_differed: in, out (null: it was dropped). The kernel sent a packet another way
+                       // than the bridge says; its flow was taken back
+    std::string in;
+    std::optional<std::string> out;
+};
+
 }  // namespace event
 
 using NodeEvent =
     std::variant<event::Watching, event::PeerUp, event::PeerDown, event::PeerSilent, event::PeerHeard,
                  event::HandshakeFailed, event::SessionRenewed, event::EndpointMoved, event::EndpointResolved,
-                 event::PathMtuChanged, event::PortLost>;
+                 event::PathMtuChanged, event::PortLost, event::FlowDiffered>;
 
 using WallTime = std::chrono::system_clock::time_point;
 

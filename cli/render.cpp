@@ -75,6 +75,11 @@ std::string render_status(const json& status, bool) {
     line("buffers",
          fmt::format("{} of {} free", text(pool, "available_packets"), text(pool, "size_packets")));
     line("workers", text(status, "workers"));
+    const auto& fast_path = status.at("fast_path");
+    line("fast path",
+         fast_path.at("why_not").is_null()
+             ? fmt::format("{}, {}", text(fast_path, "mode"), counted(fast_path.at("flows"), "flow"))
+             : fmt::format("{}: {}", text(fast_path, "mode"), text(fast_path, "why_not")));
     for (const auto& warning : status.at("warnings")) page += "warning: " + warning.get<std::string>() + '\n';
     return page;
 }
@@ -203,6 +208,7 @@ std::string render_flows(const json& result, bool color) {
                  {"IN"},
                  {"OUT"},
                  {"STATE"},
+                 {"PATH"},
                  {"RATE", Align::right},
                  {"PACKETS", Align::right},
                  {"BYTES", Align::right},
@@ -213,8 +219,9 @@ std::string render_flows(const json& result, bool color) {
         table.add({protocol_name(flow.at("protocol")), endpoint(flow, "source", "source_port"),
                    endpoint(flow, "destination", "destination_port"), bridge, text(flow, "in"),
                    text(flow, "out"), Table::Cell{state, state == "established" ? Tone::good : Tone::plain},
-                   human_bit_rate(flow.at("bits_per_s").get<std::uint64_t>()), text(flow, "packets"),
-                   bytes(flow, "bytes"), human_duration(flow.at("idle_s").get<double>())});
+                   text(flow, "path"), human_bit_rate(flow.at("bits_per_s").get<std::uint64_t>()),
+                   text(flow, "packets"), bytes(flow, "bytes"),
+                   human_duration(flow.at("idle_s").get<double>())});
     }
     const auto summary = fmt::format("{} of {} flows known, {} displaced\n", text(table_size, "flows"),
                                      text(table_size, "limit"), text(table_size, "evicted"));

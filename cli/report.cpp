@@ -191,6 +191,21 @@ std::string_view to_string(PeerInfo::Protection protection) noexcept {
     return "unknown";
 }
 
+namespace {
+
+json fast_path(const NodeInfo& node, const OffloadSnapshot& offload) {
+    return {{"mode", node.fast_path},
+            {"why_not", node.why_no_fast_path.empty() ? json{} : json(node.why_no_fast_path)},
+            {"flows", offload.flows},
+            {"inserted", offload.inserted},
+            {"withdrawn", offload.withdrawn},
+            {"put_off", offload.put_off},
+            {"checked_packets", offload.checked},
+            {"differed_packets", offload.differed}};
+}
+
+}  // namespace
+
 json report_status(const Snapshot& snapshot, const Names& names) {
     const auto& node = names.node;
     const auto up = std::ranges::count_if(
@@ -212,6 +227,7 @@ json report_status(const Snapshot& snapshot, const Names& names) {
         {"stations", snapshot.stations.size()},
         {"routes", snapshot.routes.size()},
         {"pool", {{"size_packets", snapshot.pool_size}, {"available_packets", snapshot.pool_available}}},
+        {"fast_path", fast_path(node, snapshot.offload)},
         {"warnings", node.warnings},
     };
 }
@@ -274,6 +290,7 @@ json report_flows(const Snapshot& snapshot, const Names& names) {
         object["in"] = name_of(names.ports, flow.in, "port");
         object["out"] = name_of(names.ports, flow.out, "port");
         object["state"] = to_string(flow.state);
+        object["path"] = flow.offloaded ? "kernel" : "weft";
         object["packets"] = flow.packets;
         object["bytes"] = flow.bytes;
         object["bits_per_s"] = 8 * flow.bytes_per_second;

@@ -71,6 +71,8 @@ struct NodeInfo {
     Endpoint esp;
     std::optional<Endpoint> vxlan;      // absent: no plain peer
     std::optional<std::string> device;  // the underlay is bound to it
+    std::string fast_path = "off";      // "tc"
+    std::string why_no_fast_path;       // empty: there is one
     std::vector<std::string> warnings;  // "keylog is on: session keys are written to FILE"
 };
 
@@ -91,7 +93,8 @@ nlohmann::json report_routes(const Snapshot& snapshot,
                              const Names& names);  // {"routes": [...], "neighbors": [...]}
 nlohmann::json report_peers(const Snapshot& snapshot, const Names& names);  // {"peers": [...]}
 
-// {"flows": [...], "flow_table": {...}}: one for each direction, the busiest first, as many as the snapshot has.
+// {"flows": [...], "flow_table": {...}}: one for each direction, the busiest first, as many as the snapshot
+// has.
 nlohmann::json report_flows(const Snapshot& snapshot, const Names& names);
 nlohmann::json report_denied(const Snapshot& snapshot, const Names& names);  // {"denied": [...]}
 

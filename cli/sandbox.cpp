@@ -26,6 +26,7 @@
 #include "overlay/underlay.h"
 #include "vswitch/device/packet_socket.h"
 #include "vswitch/device/tuntap.h"
+#include "vswitch/fast_path.h"
 #include "vswitch/netlink.h"
 #include "vswitch/system.h"
 
@@ -147,6 +148,7 @@ void enter_sandbox(const SandboxOptions& options) {
     filter.allow(packet_socket_system_calls);
     filter.allow(netlink_system_calls);
     filter.allow(underlay_system_calls);
+    filter.allow(fast_path_system_calls);
     filter.allow(loop_system_calls);
     filter.allow(link_keeper_system_calls);
     if (options.resolves_names) filter.allow(resolver_system_calls);

@@ -13,32 +13,37 @@ namespace weft {
 
 namespace {
 
-std::vector<std::unique_ptr<Device>> fall_back(const config::Port& port, std::uint16_t mtu,
-                                               const MacAddress& mac, unsigned queues,
-                                               std::string_view reason) {
+using Wanted = VethPorts::Wanted;
+
+NewInterface inner_of(const Wanted& wanted) {
+    return {.name = wanted.port.device,
+            .netns = wanted.port.netns,
+            .mtu = wanted.mtu,
+            .mac = wanted.mac,
+            .addresses = wanted.port.address,
+            .txqueuelen = wanted.port.txqueuelen};
+}
+
+std::vector<std::unique_ptr<Device>> fall_back(const Wanted& wanted, std::string_view reason) {
+    const config::Port& port = wanted.port;
     auto opened = open_tuntap_queues({.layer = TunTapOptions::Layer::tap,
                                       .name = port.device,
                                       .netns = port.netns,
-                                      .mtu = mtu,
-                                      .mac = mac,
+                                      .mtu = wanted.mtu,
+                                      .mac = wanted.mac,
                                       .addresses = port.address,
                                       .txqueuelen = port.txqueuelen},
-                                     queues);
+                                     wanted.queues);
     spdlog::info("port {}: veth falls back to a tap in its namespace: {}", port.name, reason);
     return opened;
 }
 
-VethOptions options_of(const std::string& node, const config::Port& port, std::uint16_t mtu,
-                       const MacAddress& mac) {
-    return {.inner = {.name = port.device,
-                      .netns = port.netns,
-                      .mtu = mtu,
-                      .mac = mac,
-                      .addresses = port.address,
-                      .txqueuelen = port.txqueuelen},
-            .host_end = derived_device(host_end_prefix, node, "port " + port.name),
-            .tap = derived_device("weftt", node, "port " + port.name),
-            .alias = fmt::format("weft {} port {}", node, port.name)};
+VethOptions options_of(const Wanted& wanted) {
+    const std::string object = "port " + wanted.port.name;
+    return {.inner = inner_of(wanted),
+            .host_end = derived_device(host_end_prefix, wanted.node, object),
+            .tap = derived_device("weftt", wanted.node, object),
+            .alias = fmt::format("weft {} {}", wanted.node, object)};
 }
 
 // Why the two cannot be patched by tc, if they cannot.
@@ -53,25 +58,32 @@ std::optional<std::string> patch_by_tc(const VethPort& veth) {
     }
 }
 
+// The same for the fast path.
+std::optional<std::string> patch_by_fast_path(const VethPort& veth, PortId id, FastPath& path) {
+    const auto done =
+        path.add_veth(id, static_cast<unsigned>(veth.host_index()), static_cast<unsigned>(veth.tap_index()));
+    return done ? std::nullopt : std::optional{done.error()};
+}
+
 }  // namespace
 
-std::vector<std::unique_ptr<Device>> VethPorts::open(const std::string& node, const config::Port& port,
-                                                     std::uint16_t mtu, const MacAddress& mac,
-                                                     unsigned queues) {
-    if (port.patch == config::Port::Patch::automatic)
-        return fall_back(port, mtu, mac, queues, "built without eBPF");
-    const VethOptions options = options_of(node, port, mtu, mac);
-    std::optional<VethPort> veth{std::in_place, options, queues};
+std::vector<std::unique_ptr<Device>> VethPorts::open(const Wanted& wanted, Offloading& offloading) {
+    const bool by_tc = wanted.port.patch == config::Port::Patch::tc;
+    if (!by_tc && offloading.path() == nullptr)
+        return fall_back(wanted, "there is no fast path: " + offloading.why_not());
+    const VethOptions options = options_of(wanted);
+    std::optional<VethPort> veth{std::in_place, options, wanted.queues};
     if (!keeper_) keeper_.emplace();
     keeper_->keep(options.host_end);
-    if (const auto reason = patch_by_tc(*veth)) {
+    const auto reason = by_tc ? patch_by_tc(*veth) : patch_by_fast_path(*veth, wanted.id, *offloading.path());
+    if (reason) {
         veth.reset();
         Netlink{}.remove_veth(options.host_end);
-        return fall_back(port, mtu, mac, queues, *reason);
+        return fall_back(wanted, *reason);
     }
-    host_ends_[port.name] = options.host_end;
-    spdlog::info("port {}: veth, its host end {} is patched to {} by tc", port.name, options.host_end,
-                 options.tap);
+    host_ends_[wanted.port.name] = options.host_end;
+    spdlog::info("port {}: veth, its host end {} is patched to {} by {}", wanted.port.name, options.host_end,
+                 options.tap, by_tc ? "tc" : "the fast path");
     return veth->take_queues();
 }
 

@@ -70,6 +70,10 @@ void Worker::run() {
     loop_->run();
 
     flush();
+    samples_poll_.reset();
+    datapath_.offload_to(nullptr, {});
+    datapath_.share_generations(nullptr);
+    fast_path_.reset();
     esp_poll_.reset();
     control_poll_.reset();
     vxlan_poll_.reset();
@@ -126,6 +130,7 @@ void Worker::attach(PortId port, std::unique_ptr<Device> device) {
 void Worker::detach(PortId port) {
     const auto found = devices_.find(port);
     if (found == devices_.end()) return;
+    if (fast_path_) fast_path_->remove(port);
     found->second.poll.reset();
     devices_.erase(found);
 }
@@ -149,6 +154,25 @@ void Worker::use(std::unique_ptr<Underlay> underlay) {
     vxlan_poll_ = poll(Channel::vxlan);
 }
 
+void Worker::use(std::unique_ptr<FastPath> fast_path) {
+    fast_path_ = std::move(fast_path);
+    datapath_.share_generations(fast_path_->generations().data());
+    datapath_.offload_to(fast_path_.get(), {});
+    samples_poll_ = std::make_unique<Poll>(*loop_, fast_path_->sample_descriptor(),
+                                           [this](Poll::Events) { check_samples(); });
+    samples_poll_->watch({.readable = true});
+}
+
+void Worker::check_samples() {
+    fast_path_->take_samples([this](const FastPath::Sample& sample) {
+        const PortId out = sample.kind == FastPath::Action::Kind::to_port ? sample.out : no_port;
+        ++checked_;
+        if (datapath_.check({sample.slot, sample.tag, sample.in, out, sample.bytes}, now())) return;
+        ++differed_;
+        emit(FlowDiffered{sample.in, out});
+    });
+}
+
 void Worker::use_offload(OffloadSwitches switches) {
     offload_ = switches;
     if (underlay_) underlay_->use_offload({.gso = switches.udp_gso, .gro = switches.udp_gro});
@@ -159,6 +183,8 @@ void Worker::use_offload(OffloadSwitches switches) {
 
 Snapshot Worker::snapshot(std::size_t flows) {
     Snapshot snapshot = datapath_.snapshot(now(), flows);
+    snapshot.offload.checked = checked_;
+    snapshot.offload.differed = differed_;
     for (PortSnapshot& port : snapshot.ports) {
         const auto found = devices_.find(port.port);
         if (found != devices_.end()) port.ring_drops = found->second.device->ring_drops();

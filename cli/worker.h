@@ -27,11 +27,17 @@
 #include "overlay/underlay.h"
 #include "vswitch/backlog.h"
 #include "vswitch/device/device.h"
+#include "vswitch/fast_path.h"
 
 namespace weft {
 
 struct PortLost {  // its device was deleted by somebody else
     PortId port;
+};
+
+struct FlowDiffered {  // the kernel sent a packet of this flow another way than the datapath would have
+    PortId in;
+    PortId out;
 };
 
 struct SnapshotTaken {
@@ -41,7 +47,7 @@ struct SnapshotTaken {
 
 using WorkerEvent =
     std::variant<std::monostate, ControlReceived, PeerReport, PeerMoved, SessionConfirmed, PathMtuChanged,
-                 StationLearned, NeighborLearned, ProbeAnswered, PortLost, SnapshotTaken>;
+                 StationLearned, NeighborLearned, ProbeAnswered, PortLost, FlowDiffered, SnapshotTaken>;
 
 // Of [offload].
 struct OffloadSwitches {
@@ -80,6 +86,7 @@ class Worker {
     void attach(PortId port, std::unique_ptr<Device> device);  // to a port of the datapath's
     void detach(PortId port);                                  // and closes the device
     void use(std::unique_ptr<Underlay> underlay);
+    void use(std::unique_ptr<FastPath> fast_path);  // by the one worker that there is
 
     void busy_poll(Duration after_event) noexcept { loop_->busy_poll(after_event); }
 
@@ -102,6 +109,7 @@ class Worker {
     void relay(PortId port, std::vector<Packet>& packets) noexcept;
     void relay_backlog(PortId port, Attached& attached) noexcept;
     void read_underlay(Channel channel);
+    void check_samples();
     void flush() noexcept;
 
     PacketPool pool_;
@@ -124,6 +132,11 @@ class Worker {
     std::unique_ptr<Poll> esp_poll_;
     std::unique_ptr<Poll> control_poll_;
     std::unique_ptr<Poll> vxlan_poll_;
+
+    std::unique_ptr<FastPath> fast_path_;
+    std::unique_ptr<Poll> samples_poll_;
+    std::uint64_t checked_ = 0;  // samples
+    std::uint64_t differed_ = 0;
 
     std::vector<Packet> batch_;
     std::vector<ReceivedTrain> trains_;

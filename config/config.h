@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "crypto/key.h"
@@ -67,6 +68,22 @@ struct Bridge {
     friend bool operator==(const Bridge&, const Bridge&) = default;
 };
 
+// Flows that the kernel carries past the daemon.
+struct FastPath {
+    enum class Mode : std::uint8_t {
+        automatic,  // where it is to be had
+        off,
+        tc,  // or the daemon does not start
+    };
+
+    Mode mode = Mode::automatic;
+    std::uint32_t check_every = 4096;  // packets of a flow, of which one is compared
+
+    friend bool operator==(const FastPath&, const FastPath&) = default;
+};
+
+std::string_view to_string(FastPath::Mode mode) noexcept;  // as it is written
+
 struct Port {
     enum class Type : std::uint8_t { tap, tun, veth, packet };
     enum class Patch : std::uint8_t { automatic, tc };
@@ -82,6 +99,7 @@ struct Port {
     std::optional<MacAddress> mac;
     std::optional<std::uint16_t> mtu;
     Patch patch = Patch::automatic;   // veth: what joins its host end to weft
+    bool fast_path = true;            // its flows may be carried by the kernel
     std::uint32_t txqueuelen = 1000;  // packets that wait in the device to be read
     bool kernel_routes =
         true;  // tun: install routes to the peers' prefixes and the gateways' networks into its namespace
@@ -128,6 +146,7 @@ struct Config {
     Node node;
     Underlay underlay;
     Tuning tuning;
+    FastPath fast_path;
     std::vector<Bridge> bridges;
     std::vector<Port> ports;
     std::vector<Route> routes;

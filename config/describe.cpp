@@ -102,6 +102,11 @@ struct Describe {
                            in_words(to.udp_gro), to.busy_poll.count());
     }
 
+    std::string operator()(const ReplaceFastPath& change) const {
+        return fmt::format("replace fast path (mode {}, check_every {})", to_string(change.to->mode),
+                           change.to->check_every);
+    }
+
     std::string operator()(const AddBridge& change) const { return "add " + in_words(*change.bridge); }
 
     std::string operator()(const AddPeer& change) const { return "add " + in_words(*change.peer); }

@@ -129,6 +129,7 @@ std::vector<Change> diff(const Config* from, const Config* to) {
         if (a.node != b.node) changes.emplace_back(ReplaceNode{&a.node, &b.node});
         if (a.underlay != b.underlay) changes.emplace_back(ReplaceUnderlay{&a.underlay, &b.underlay});
         if (a.tuning != b.tuning) changes.emplace_back(ReplaceTuning{&a.tuning, &b.tuning});
+        if (a.fast_path != b.fast_path) changes.emplace_back(ReplaceFastPath{&a.fast_path, &b.fast_path});
     }
     append<AddBridge>(changes, bridges.added);
     append<AddPeer>(changes, peers.added);

@@ -63,8 +63,13 @@ struct AddRoute {
     const Route* route;
 };
 
+struct ReplaceFastPath {
+    const FastPath* from;
+    const FastPath* to;
+};
+
 using Change = std::variant<RemoveRoute, RemovePort, RemovePeer, RemoveBridge, ReplaceNode, ReplaceUnderlay,
-                            ReplaceTuning, AddBridge, AddPeer, AddPort, AddRoute>;
+                            ReplaceTuning, ReplaceFastPath, AddBridge, AddPeer, AddPort, AddRoute>;
 
 // `from` may be null (start) and so may `to` (stop).
 std::vector<Change> diff(const Config* from, const Config* to);

@@ -37,6 +37,7 @@ Origins find_sections(const Section& file) {
             .node = file.table("node", node_schema),
             .underlay = file.table("underlay", underlay_schema),
             .offload = file.table("offload", offload_schema),
+            .fast_path = file.table("fastpath", fast_path_schema),
             .bridges = file.tables("bridge", bridge_schema),
             .ports = file.tables("port", port_schema),
             .routes = file.tables("route", route_schema),
@@ -51,6 +52,7 @@ std::expected<Config, Problems> read_file(const toml::table& table, Report& repo
     if (origins.node) config.node = read_node(*origins.node);
     config.underlay = origins.underlay ? read_underlay(*origins.underlay) : default_underlay();
     config.tuning = read_tuning(origins.node, origins.offload);
+    if (origins.fast_path) config.fast_path = read_fast_path(*origins.fast_path);
     config.bridges = read_all(origins.bridges, read_bridge);
     config.ports = read_all(origins.ports, read_port);
     config.routes = read_all(origins.routes, read_route);

@@ -17,6 +17,7 @@ struct Origins {
     std::optional<Section> node;
     std::optional<Section> underlay;
     std::optional<Section> offload;
+    std::optional<Section> fast_path;
     std::vector<Section> bridges;
     std::vector<Section> ports;
     std::vector<Section> routes;
@@ -26,6 +27,7 @@ struct Origins {
 Node read_node(const Section& section);
 Underlay read_underlay(const Section& section);
 Tuning read_tuning(const std::optional<Section>& node, const std::optional<Section>& offload);
+FastPath read_fast_path(const Section& section);
 Bridge read_bridge(const Section& section);
 Port read_port(const Section& section);
 Route read_route(const Section& section);

@@ -130,6 +130,7 @@ Port read_port(const Section& section) {
     port.patch = read_patch(section);
     port.txqueuelen =
         read_number(section, "txqueuelen", min_txqueuelen, max_txqueuelen).value_or(port.txqueuelen);
+    port.fast_path = section.boolean("fastpath").value_or(true);
     port.kernel_routes = section.boolean("kernel_routes").value_or(true);
 
     if (port.mtu && *port.mtu < min_v6_mtu && has_v6(port.address)) {

@@ -11,10 +11,10 @@ constexpr bool required = true;
 constexpr bool optional = false;
 
 constexpr std::array file_keys{
-    Key{"node", Kind::table, required, "[node]"},       Key{"underlay", Kind::table, optional, "[underlay]"},
-    Key{"offload", Kind::table, optional, "[offload]"}, Key{"bridge", Kind::tables, optional, "[[bridge]]"},
-    Key{"port", Kind::tables, optional, "[[port]]"},    Key{"route", Kind::tables, optional, "[[route]]"},
-    Key{"peer", Kind::tables, optional, "[[peer]]"},
+    Key{"node", Kind::table, required, "[node]"},        Key{"underlay", Kind::table, optional, "[underlay]"},
+    Key{"offload", Kind::table, optional, "[offload]"},  Key{"fastpath", Kind::table, optional, "[fastpath]"},
+    Key{"bridge", Kind::tables, optional, "[[bridge]]"}, Key{"port", Kind::tables, optional, "[[port]]"},
+    Key{"route", Kind::tables, optional, "[[route]]"},   Key{"peer", Kind::tables, optional, "[[peer]]"},
 };
 
 constexpr std::array node_keys{
@@ -43,6 +43,11 @@ constexpr std::array offload_keys{
     Key{"udp_gro", Kind::boolean, optional, "udp_gro = true"},
 };
 
+constexpr std::array fast_path_keys{
+    Key{"mode", Kind::text, optional, R"(mode = "auto")"},
+    Key{"check_every", Kind::integer, optional, "check_every = 4096"},
+};
+
 constexpr std::array bridge_keys{
     Key{"name", Kind::text, required, R"(name = "lan")"},
     Key{"vni", Kind::integer, optional, "vni = 100"},
@@ -65,6 +70,7 @@ constexpr std::array port_keys{
     Key{"mac", Kind::text, optional, R"(mac = "02:00:00:00:00:11")"},
     Key{"mtu", Kind::integer, optional, "mtu = 1400"},
     Key{"patch", Kind::text, optional, R"(patch = "tc")"},
+    Key{"fastpath", Kind::boolean, optional, "fastpath = true"},
     Key{"txqueuelen", Kind::integer, optional, "txqueuelen = 1000"},
     Key{"kernel_routes", Kind::boolean, optional, "kernel_routes = false"},
 };
@@ -108,6 +114,7 @@ const Schema file_schema{"the file", file_keys};
 const Schema node_schema{"[node]", node_keys};
 const Schema underlay_schema{"[underlay]", underlay_keys};
 const Schema offload_schema{"[offload]", offload_keys};
+const Schema fast_path_schema{"[fastpath]", fast_path_keys};
 const Schema bridge_schema{"[[bridge]]", bridge_keys};
 const Schema port_schema{"[[port]]", port_keys};
 const Schema route_schema{"[[route]]", route_keys};

@@ -28,6 +28,7 @@ extern const Schema file_schema;
 extern const Schema node_schema;
 extern const Schema underlay_schema;
 extern const Schema offload_schema;
+extern const Schema fast_path_schema;
 extern const Schema bridge_schema;
 extern const Schema port_schema;
 extern const Schema route_schema;

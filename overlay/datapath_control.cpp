@@ -247,6 +247,11 @@ bool Datapath::emit(const Event& event) noexcept {
 Snapshot Datapath::snapshot(Instant now, std::size_t flows) const {
     Snapshot snapshot = topology_.snapshot(now);
     snapshot.flow_table = {.flows = flows_.size(), .limit = flows_.limit(), .evicted = flows_.evicted()};
+    const FlowTable::OffloadCounts& offload = flows_.offload_counts();
+    snapshot.offload = {.flows = offload.flows,
+                        .inserted = offload.inserted,
+                        .withdrawn = offload.withdrawn,
+                        .put_off = offload.put_off};
     for (const Flow& flow : flows_.busiest(flows))
         snapshot.flows.push_back({flow, now - flow.first_seen, now - flow.last_seen});
     snapshot.denied = denied_.snapshot();

@@ -78,6 +78,16 @@ struct DeniedSnapshot {
     std::uint64_t bytes = 0;    // of UDP's payload
 };
 
+// Flows that are carried past the datapath.
+struct OffloadSnapshot {
+    std::uint32_t flows = 0;  // now
+    std::uint64_t inserted = 0;
+    std::uint64_t withdrawn = 0;
+    std::uint64_t put_off = 0;   // more a second than the limit
+    std::uint64_t checked = 0;   // packets that were compared
+    std::uint64_t differed = 0;  // of them
+};
+
 struct Snapshot {
     std::vector<PortSnapshot> ports;  // devices, tunnels and legs alike
     std::vector<PeerSnapshot> peers;
@@ -86,6 +96,7 @@ struct Snapshot {
     std::vector<Route> routes;
     std::vector<FlowSnapshot> flows;  // the busiest first, as many as were asked for
     FlowTableSnapshot flow_table;
+    OffloadSnapshot offload;
     std::vector<DeniedSnapshot> denied;
     DropCounters underlay_drops;  // of datagrams that belong to no peer
     std::uint32_t pool_available = 0;

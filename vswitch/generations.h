@@ -49,11 +49,9 @@ class Generations {
     Generations(const Generations&) = delete;
     Generations& operator=(const Generations&) = delete;
 
-    // Keeps the numbers there from now on: `size` of them. All stamps are void.
-    void use(std::uint32_t* numbers) noexcept {
-        numbers_ = numbers;
-        own_.reset();
-    }
+    // Keeps the numbers there from now on: `size` of them; nullptr: in memory of its own again. All stamps
+    // are void.
+    void use(std::uint32_t* numbers) noexcept { numbers_ = numbers == nullptr ? own_.get() : numbers; }
 
     void raise(Index index) noexcept { __atomic_fetch_add(numbers_ + index, 1, __ATOMIC_RELEASE); }
 

@@ -1,0 +1,41 @@
+#include "cli/offloading.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include <net/if.h>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace weft {
+
+void Offloading::open(const config::FastPath& wanted, unsigned workers) {
+    using Mode = config::FastPath::Mode;
+    if (wanted.mode == Mode::off) {
+        why_not_ = "switched off by [fastpath] mode";
+    } else if (workers > 1) {
+        why_not_ = "a node with several workers has none";
+    } else if (auto opened = FastPath::open({.sample_every = wanted.check_every})) {
+        path_ = std::make_unique<FastPath>(std::move(*opened));
+        return spdlog::info("fast path: tc");
+    } else {
+        why_not_ = opened.error();
+    }
+    if (wanted.mode == Mode::tc) throw std::runtime_error("[fastpath] mode = \"tc\": " + why_not_);
+    spdlog::info("fast path: off: {}", why_not_);
+}
+
+void Offloading::add_device(PortId port, const std::string& port_name, const std::string& device) {
+    if (!path_) return;
+    const auto added = path_->add_device(port, ::if_nametoindex(device.c_str()));
+    if (!added) spdlog::warn("port {}: no fast path: {}", port_name, added.error());
+}
+
+void Offloading::start(Workers& workers) {
+    if (!path_) return;
+    started_ = true;
+    workers.post(0, [path = std::move(path_)](Worker& worker) mutable { worker.use(std::move(path)); });
+}
+
+}  // namespace weft

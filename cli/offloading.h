@@ -1,0 +1,50 @@
+// The node's fast path (vswitch/fast_path.h) from the side of the control thread: whether there is one, which
+// ports it has, and when the worker gets it. Opened while the daemon still has its privileges; after start()
+// it is the worker's.
+//
+// There is one only for a node of one worker: each flow has one owner, who decides and counts.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/workers.h"
+#include "config/config.h"
+#include "vswitch/fast_path.h"
+#include "vswitch/id.h"
+
+namespace weft {
+
+class Offloading {
+  public:
+    // Logs what has become of it. Throws std::runtime_error if it is to be there and cannot.
+    void open(const config::FastPath& wanted, unsigned workers);
+
+    // "tc", or "off".
+    [[nodiscard]] std::string mode() const { return path_ || started_ ? "tc" : "off"; }
+
+    // Empty if there is one.
+    [[nodiscard]] const std::string& why_not() const noexcept { return why_not_; }
+
+    // Null: there is none, or the worker has it already.
+    [[nodiscard]] FastPath* path() noexcept { return path_.get(); }
+
+    // A TAP of this namespace. Logs if it cannot be had.
+    void add_device(PortId port, const std::string& port_name, const std::string& device);
+
+    // Flows that come in there stay in the daemon.
+    void exclude(PortId port) noexcept {
+        if (path_) path_->set_enabled(port, false);
+    }
+
+    // The worker has it from now on.
+    void start(Workers& workers);
+
+  private:
+    std::unique_ptr<FastPath> path_;
+    bool started_ = false;
+    std::string why_not_;
+};
+
+}  // namespace weft

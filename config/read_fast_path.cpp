@@ -1,0 +1,43 @@
+// [fastpath].
+#include <fmt/format.h>
+
+#include "config/fields.h"
+#include "config/read.h"
+
+namespace weft::config {
+
+namespace {
+
+FastPath::Mode read_mode(const Section& section) {
+    const auto text = section.text("mode");
+    if (!text || *text == "auto") return FastPath::Mode::automatic;
+    if (*text == "off") return FastPath::Mode::off;
+    if (*text == "tc") return FastPath::Mode::tc;
+    section.problem("mode", fmt::format("{} is no mode of the fast path", quoted(*text)),
+                    R"(write "auto" (where the kernel can), "tc" (or do not start) or "off")");
+    return {};
+}
+
+}  // namespace
+
+std::string_view to_string(FastPath::Mode mode) noexcept {
+    switch (mode) {
+        case FastPath::Mode::off:
+            return "off";
+        case FastPath::Mode::tc:
+            return "tc";
+        default:
+            return "auto";
+    }
+}
+
+FastPath read_fast_path(const Section& section) {
+    constexpr std::uint32_t rarest = 1'000'000'000;
+    section.check();
+    FastPath fast_path;
+    fast_path.mode = read_mode(section);
+    fast_path.check_every = read_number(section, "check_every", 1, rarest).value_or(fast_path.check_every);
+    return fast_path;
+}
+
+}  // namespace weft::config
