@@ -126,7 +126,8 @@ constexpr auto deny_footer =
     "Prefixes may lie within one another; the longest one that has a source counts its datagrams, and weft\n"
     "drops counts them all as 'denied'. A peer that is in it is shut out too, and back a few seconds after "
     "it\n"
-    "is allowed again. Changes hold until weftd ends; [underlay] deny of the configuration holds for ever.\n";
+    "is allowed again. Changes hold until weftd ends: what is to last stands in the configuration, as\n"
+    "[underlay] deny = [\"203.0.113.0/24\"].\n";
 
 constexpr auto deny_change_footer =
     "PREFIX is an IPv4 or IPv6 prefix without host bits, as in 203.0.113.0/24, or a single address. What is\n"

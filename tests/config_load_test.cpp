@@ -151,7 +151,8 @@ TEST_CASE("every key of a full file arrives in its struct") {
     CHECK(config.underlay.esp == Endpoint::parse("[::]:4500"));
     CHECK(config.underlay.vxlan == Endpoint::parse("0.0.0.0:4789"));
     CHECK(config.underlay.mtu == 1500);
-    CHECK(config.underlay.deny == std::vector{*Prefix::parse("203.0.113.0/24"), *Prefix::parse("203.0.113.7/32"),
+    CHECK(config.underlay.deny == std::vector{*Prefix::parse("203.0.113.0/24"),
+                                              *Prefix::parse("203.0.113.7/32"),
                                               *Prefix::parse("2001:db8::/32")});
 
     CHECK(config.tuning == Tuning{.tun_gso = false,

@@ -233,3 +233,17 @@ TEST_CASE("an event is a line with the local time") {
                                        "description": "peer b: heard again"})");
     CHECK(render_event(event) == "2025-11-25 14:00:00.007  peer b: heard again");
 }
+
+TEST_CASE("denied prefixes are a table, and a change of them a line") {
+    const auto result =
+        json::parse(R"({"denied": [{"prefix": "203.0.113.0/24", "packets": 254, "bytes": 29696},
+        {"prefix": "2001:db8::/32", "packets": 0, "bytes": 0}]})");
+    CHECK(render("deny", result, false) ==
+          "PREFIX          PACKETS   BYTES\n"
+          "203.0.113.0/24      254  29 KiB\n"
+          "2001:db8::/32         0     0 B\n");
+    CHECK(render("deny", json{{"denied", json::array()}}, false) == "nobody is denied\n");
+    CHECK(render("deny_add", json{{"prefix", "10.0.0.0/8"}, {"peers", {"site-b"}}}, false) ==
+          "10.0.0.0/8: denied\nwarning: peer site-b is in it, and shut out\n");
+    CHECK(render("deny_del", json{{"prefix", "10.0.0.0/8"}}, false) == "10.0.0.0/8: allowed again\n");
+}

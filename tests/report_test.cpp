@@ -293,3 +293,11 @@ TEST_CASE("an empty node reports empty lists") {
     CHECK(report_drops({}, {}) == json{{"drops", json::array()}});
     CHECK(report_status({}, {}).at("warnings") == json::array());
 }
+
+TEST_CASE("denied prefixes are reported with what was dropped because of them") {
+    Snapshot snapshot;
+    snapshot.denied = {{prefix("203.0.113.0/24"), 3, 300}};
+    CHECK(report_denied(snapshot, example_names()) ==
+          json{{"denied", {{{"prefix", "203.0.113.0/24"}, {"packets", 3}, {"bytes", 300}}}}});
+    CHECK(report_denied({}, example_names()) == json{{"denied", json::array()}});
+}

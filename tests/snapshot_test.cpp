@@ -49,6 +49,8 @@ std::vector<std::unique_ptr<Snapshot>> two_parts() {
         auto part = std::make_unique<Snapshot>();
         part->ports = {port(tap, n), port(tunnel, 10 * n)};
         part->underlay_drops.add(Drop::unknown_spi, n);
+        part->denied = {{{IpAddress::v4({203, 0, 113, 0}), 24}, n, 100 * n},
+                        {{IpAddress::v4({203, 0, 113, 7}), 32}, 0, 0}};
         part->workers = {traffic(11 * n)};
         part->pool_available = 100;
         part->pool_size = 200;
@@ -70,6 +72,10 @@ TEST_CASE("counters are summed, and each worker's stay to be seen") {
     CHECK(all.ports[1].traffic.rx_bytes == 300);
     CHECK(all.ports[1].drops[Drop::truncated] == 30);
     CHECK(all.underlay_drops[Drop::unknown_spi] == 3);
+    REQUIRE(all.denied.size() == 2);
+    CHECK(all.denied[0].packets == 3);
+    CHECK(all.denied[0].bytes == 300);
+    CHECK(all.denied[1].packets == 0);
     CHECK(all.pool_available == 200);
     CHECK(all.pool_size == 400);
     REQUIRE(all.workers.size() == 2);
