@@ -69,7 +69,8 @@ void Datapath::tick(Instant now) noexcept {
     send_bound();
 }
 
-// Flows past this datapath count for its ports, and the stations that send them are there.
+// Flows past this datapath count for its ports, and the stations that send them are still there, if they have
+// not moved since.
 void Datapath::take_carried() noexcept {
     for (const FlowTable::Carried& carried : flows_.sweep(now_)) {
         TrafficCounters& in = topology_.port(carried.in).traffic;
@@ -79,7 +80,7 @@ void Datapath::take_carried() noexcept {
         out.tx_packets += carried.packets;
         out.tx_bytes += carried.bytes;
         if (Topology::BridgeSlot* slot = topology_.find_bridge(carried.bridge))
-            slot->bridge.learn(carried.key.vlan, carried.key.source_mac, carried.in, now_);
+            slot->bridge.refresh(carried.key.vlan, carried.key.source_mac, carried.in, now_);
     }
 }
 

@@ -42,12 +42,14 @@ works() {
     file c1 c2 10.10.0.12 "$work/payload"
 }
 
+no_fast_path() { printf '[fastpath]\nmode = "off"\n'; }
+
 say "without a fast path: a TAP in the namespace"
-veths veth | config site-a
+{ veths veth; no_fast_path; } | config site-a
 start site-a
 works
 for port in c1 c2; do
-    [[ $(grep -c "port $port: veth falls back to a tap in its namespace: built without eBPF" "$work/site-a.log") -eq 1 ]] || fail "no line says why $port is no veth"
+    [[ $(grep -c "port $port: veth falls back to a tap in its namespace: there is no fast path: switched off by" "$work/site-a.log") -eq 1 ]] || fail "no line says why $port is no veth"
 done
 on c1 ip -d link show eth0 | grep -q 'tun type tap' || fail "eth0 is no TAP"
 no_devices site-a || fail "devices in the daemon's namespace: $(devices site-a)"
@@ -157,10 +159,11 @@ stop site-a
 [[ -n ${WEFT_RATE-} ]] || exit 0
 need iperf3
 listens() { on c2 sh -c "grep -qi ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6"; }
-for kind in tap veth tc; do
+for kind in tap veth tc fast; do
     case $kind in
         tap) veths tap ;;
-        veth) veths veth ;;
+        veth) veths veth; no_fast_path ;;
+        fast) veths veth ;;
         tc) veths veth 'patch = "tc"' ;;
     esac | config site-a
     start site-a

@@ -35,7 +35,6 @@ weft site-a status
 # flow FILTER FIELD: of the first flow that the filter lets through.
 flow() { weft site-a flows --limit 1000 --json | jq -r "first(.flows[] | select($1)) | $2"; }
 flow_is() { [[ $(flow "$1" "$2") == "$3" ]]; }
-seen_by_weft() { query site-a status '.fast_path.inserted'; }
 
 say "what is no flow goes through weft: ARP, ND, pings"
 pings c1 10.0.0.2
@@ -70,3 +69,19 @@ off=$(((carried - payload) * 100000 / payload))
 weft site-a status
 [[ $(query site-a status .fast_path.checked_packets) -gt 0 ]] || fail "nothing was compared"
 [[ $(query site-a status .fast_path.differed_packets) == 0 ]] || fail "the comparison found differences"
+
+say "a station that moves from port to port, under eight flows: no packet goes the old way once weft knows"
+on c1 ip link set eth0 arp off
+inserted=$(query site-a status .fast_path.inserted)
+"$here/moving_station.py" "${WEFT_CHANGES-200}" "$(ns_name c1)" "$(ns_name c2)" "$(ns_name c3)" || fail "packets went the old way, or were lost"
+inserted=$(($(query site-a status .fast_path.inserted) - inserted))
+echo "$inserted flows were given to the kernel meanwhile"
+((inserted > ${WEFT_CHANGES-200})) || fail "the flows were not in the kernel, so nothing was tested"
+[[ $(query site-a status .fast_path.differed_packets) == 0 ]] || fail "the comparison found differences"
+on c1 ip link set eth0 arp on
+
+say "kill -9: no program, no link, no traffic is left"
+pings c1 10.0.0.2
+crash site-a
+wait_for "nothing is left in site-a" 5 sh -c "[ -z \"\$(nsenter --net=/run/netns/$(ns_name site-a) ip -o link show | grep -v ' lo:')\" ]"
+! reaches c1 10.0.0.2 || fail "traffic without a daemon"
