@@ -6,6 +6,8 @@
 #include <atomic>
 #include <bit>
 #include <cerrno>
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <map>
@@ -51,15 +53,21 @@ std::string message(int error) {
     return std::generic_category().message(error);
 }
 
-// libbpf has the verifier's words; they are kept for the error, not printed.
+// libbpf has the verifier's words, the telling ones at the end; they are kept for the error, not printed.
 thread_local std::string libbpf_said;
 
 int listen_to_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
-    constexpr std::size_t enough = 4000;
-    if (level != LIBBPF_WARN || libbpf_said.size() > enough) return 0;
-    std::array<char, 2048> line{};
-    const int size = std::vsnprintf(line.data(), line.size(), format, arguments);
-    libbpf_said += line.data();
+    constexpr std::size_t enough = 2000;
+    if (level != LIBBPF_WARN) return 0;
+    va_list again;
+    va_copy(again, arguments);
+    const int size = std::vsnprintf(nullptr, 0, format, arguments);
+    std::string text(static_cast<std::size_t>(std::max(size, 0)) + 1, '\0');
+    std::vsnprintf(text.data(), text.size(), format, again);
+    va_end(again);
+    text.pop_back();
+    libbpf_said += text;
+    if (libbpf_said.size() > enough) libbpf_said.erase(0, libbpf_said.size() - enough);
     return size;
 }
 

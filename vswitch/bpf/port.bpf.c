@@ -205,10 +205,10 @@ static __noinline int sample(struct __sk_buff* skb, struct fast_action* action, 
     sample->size = skb->len;
     sample->gso_size = skb->gso_size;
     sample->captured = captured;
-    /* The verifier must see in the very register that it is not 0; a compiler would leave it out. */
+    /* The same number, from 1 to 256, in words that every verifier understands and no compiler leaves out. */
     asm volatile("" : "+r"(captured));
-    if (captured == 0 || captured > fast_sample_bytes ||
-        bpf_skb_load_bytes(skb, 0, sample->bytes, captured)) {
+    captured = ((captured - 1) & (fast_sample_bytes - 1)) + 1;
+    if (bpf_skb_load_bytes(skb, 0, sample->bytes, captured)) {
         bpf_ringbuf_discard(sample, 0);
         return 0;
     }
