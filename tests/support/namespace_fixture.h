@@ -14,6 +14,9 @@ namespace weft::test {
 std::optional<std::string> enter_sandbox();
 inline constexpr int skipped_exit_code = 77;
 
+// What a test needs beside the sandbox: asked by main inside of it, defined by a test that has such needs.
+std::optional<std::string> further_obstacle();
+
 // Runs a shell command here; throws std::runtime_error with the command if it fails.
 void run(const std::string& command);
 
