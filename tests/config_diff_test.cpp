@@ -126,6 +126,8 @@ class Model {
 
     void apply_step(const ReplaceUnderlay& step) { REQUIRE(*step.from != *step.to); }
 
+    void apply_step(const ReplaceFastPath& step) { REQUIRE(*step.from != *step.to); }
+
     void apply_step(const ReplaceTuning& step) {
         REQUIRE(*step.from != *step.to);
         REQUIRE(*step.from == tuning_);

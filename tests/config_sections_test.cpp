@@ -73,6 +73,20 @@ name = "n"
 tun_lro = true
 )",
      {R"(4:1: unknown key 'tun_lro' in [offload]: did you mean 'tun_gro'?)"}},
+    {"a fast path of a kind that there is not",
+     R"([node]
+name = "n"
+[fastpath]
+mode = "dpdk"
+)",
+     {R"(4:8: 'dpdk' is no mode of the fast path: write "auto" (where the kernel can), "tc" (or do not start) or "off")"}},
+    {"a fast path that compares nothing",
+     R"([node]
+name = "n"
+[fastpath]
+check_every = 0
+)",
+     {R"(4:15: 'check_every' is 0: use 1 to 1000000000)"}},
     {"an underlay address without a port",
      R"([node]
 name = "n"

@@ -40,7 +40,7 @@ name = "n"
 private_key_file = "a.key"
 [vlans]
 )",
-     {R"(4:2: unknown key 'vlans' in the file: remove it; the keys are node, underlay, offload, bridge, port, route, peer)"}},
+     {R"(4:2: unknown key 'vlans' in the file: remove it; the keys are node, underlay, offload, fastpath, bridge, port, route, peer)"}},
     {"a misspelled key",
      R"([node]
 name = "n"
@@ -71,7 +71,7 @@ private_key_file = "a.key"
 [underlay]
 "a\nb" = 1
 )",
-     {R"(5:1: unknown key 'a\x0ab' in [underlay]: remove it; the keys are device, esp, vxlan, mtu)"}},
+     {R"(5:1: unknown key 'a\x0ab' in [underlay]: remove it; the keys are device, esp, vxlan, mtu, deny)"}},
     {"a string for an integer",
      R"([node]
 name = "n"

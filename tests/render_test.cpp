@@ -83,7 +83,8 @@ TEST_CASE("the status is a page") {
         "version": "0.1.0", "name": "site-a", "pid": 412, "uptime_s": 192.3, "workers": 1, "public_key": "KEY=",
         "underlay": {"esp": "0.0.0.0:4500", "vxlan": "0.0.0.0:4789", "device": "eth0"},
         "bridges": 1, "ports": 4, "peers": 3, "peers_up": 2, "stations": 12, "routes": 1,
-        "pool": {"size_packets": 1024, "available_packets": 1019}, "warnings": ["keylog is on"]})");
+        "pool": {"size_packets": 1024, "available_packets": 1019}, "warnings": ["keylog is on"],
+        "fast_path": {"mode": "tc", "why_not": null, "flows": 1}})");
     CHECK(render("status", status, false) ==
           "site-a: weft 0.1.0, pid 412, up 3m 12s\n"
           "  public key  KEY=\n"
@@ -92,7 +93,9 @@ TEST_CASE("the status is a page") {
           "  switch      1 bridge, 4 ports, 12 stations, 1 route\n"
           "  buffers     1019 of 1024 free\n"
           "  workers     1\n"
+          "  fast path   tc, 1 flow\n"
           "warning: keylog is on\n");
+    status["fast_path"] = {{"mode", "off"}, {"why_not", "switched off"}, {"flows", 0}};
     status["public_key"] = nullptr;
     status["underlay"] = {{"esp", "[::]:4500"}, {"vxlan", nullptr}, {"device", nullptr}};
     status["warnings"] = json::array();
@@ -102,7 +105,8 @@ TEST_CASE("the status is a page") {
           "  peers       2 of 3 up\n"
           "  switch      1 bridge, 4 ports, 12 stations, 1 route\n"
           "  buffers     1019 of 1024 free\n"
-          "  workers     1\n");
+          "  workers     1\n"
+          "  fast path   off: switched off\n");
 }
 
 TEST_CASE("ports are a table") {
@@ -178,16 +182,16 @@ kernel  up     192.0.2.3:4789  none             lan                        -    
 TEST_CASE("flows are a table, and the table's size is told below") {
     const auto result = json::parse(R"({"flows": [
         {"protocol": 6, "source": "10.0.0.1", "source_port": 1000, "destination": "10.0.0.2",
-         "destination_port": 80, "bridge": "lan", "in": "a1", "out": "site-b", "state": "established",
+         "destination_port": 80, "bridge": "lan", "in": "a1", "out": "site-b", "state": "established", "path": "kernel",
          "packets": 3, "bytes": 4000, "bits_per_s": 8000, "age_s": 61.0, "idle_s": 1.5},
         {"protocol": 58, "source": "fd00::1", "source_port": 7, "destination": "fd00::2", "destination_port": 7,
-         "bridge": null, "in": "a1", "out": "weft0", "state": "new", "packets": 1, "bytes": 98,
+         "bridge": null, "in": "a1", "out": "weft0", "state": "new", "path": "weft", "packets": 1, "bytes": 98,
          "bits_per_s": 0, "age_s": 1.0, "idle_s": 0.0}],
         "flow_table": {"flows": 2, "limit": 64, "evicted": 5}})");
     CHECK(render("flows", result, false) == &R"(
-PROTO   SOURCE         DESTINATION  BRIDGE  IN  OUT     STATE              RATE  PACKETS    BYTES  IDLE
-tcp     10.0.0.1:1000  10.0.0.2:80  lan     a1  site-b  established  8.0 kbit/s        3  3.9 KiB    2s
-icmpv6  [fd00::1]:7    [fd00::2]:7  routed  a1  weft0   new             0 bit/s        1     98 B  0.0s
+PROTO   SOURCE         DESTINATION  BRIDGE  IN  OUT     STATE        PATH          RATE  PACKETS    BYTES  IDLE
+tcp     10.0.0.1:1000  10.0.0.2:80  lan     a1  site-b  established  kernel  8.0 kbit/s        3  3.9 KiB    2s
+icmpv6  [fd00::1]:7    [fd00::2]:7  routed  a1  weft0   new          weft       0 bit/s        1     98 B  0.0s
 2 of 64 flows known, 5 displaced
 )"[1]);
 }

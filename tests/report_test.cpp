@@ -35,6 +35,7 @@ Names example_names() {
     names.node.public_key = PublicKey{};
     names.node.esp = Endpoint{.address = {}, .port = 4500};
     names.node.workers = 2;
+    names.node.why_no_fast_path = "several workers";
     names.node.warnings = {"keylog is on"};
 
     auto& a1 = names.ports[tap];
@@ -86,6 +87,7 @@ Snapshot example_snapshot() {
     snapshot.ports[0].ring_drops = 3;
     snapshot.ports[1].drops.add(Drop::foreign_vni, 7);
     snapshot.underlay_drops.add(Drop::unknown_spi, 9);
+    snapshot.offload = {.flows = 7, .inserted = 8, .withdrawn = 1, .put_off = 2, .checked = 3};
 
     PeerSnapshot site_b{
         .peer = PeerId{0}, .port = tunnel, .endpoint = {}, .cipher = {}, .session_age = {}, .last_heard = {}};
@@ -150,6 +152,8 @@ TEST_CASE("the status has all of its keys and the counts of the snapshot") {
         "underlay": {"esp": "0.0.0.0:4500", "vxlan": null, "device": null},
         "bridges": 2, "ports": 4, "peers": 2, "peers_up": 1, "stations": 3, "routes": 3,
         "pool": {"size_packets": 1024, "available_packets": 1000},
+        "fast_path": {"mode": "off", "why_not": "several workers", "flows": 7, "inserted": 8, "withdrawn": 1,
+            "put_off": 2, "checked_packets": 3, "differed_packets": 0},
         "warnings": ["keylog is on"]})"));
 }
 
@@ -208,7 +212,7 @@ TEST_CASE("a flow is reported with its addresses, its ports and what it has carr
         "protocol": 6, "source": "10.0.0.1", "source_port": 1000, "destination": "10.0.0.2",
         "destination_port": 80, "bridge": "lan", "vlan": null, "source_mac": "02:00:00:00:00:01",
         "destination_mac": "00:00:00:00:00:00", "in": "a1", "out": "site-b", "state": "established",
-        "packets": 3, "bytes": 4000, "bits_per_s": 8000, "age_s": 61.0, "idle_s": 1.5})"));
+        "path": "weft", "packets": 3, "bytes": 4000, "bits_per_s": 8000, "age_s": 61.0, "idle_s": 1.5})"));
     CHECK(report.at("flows").at(1).at("bridge").is_null());
     CHECK(report.at("flows").at(1).at("source_mac").is_null());
     CHECK(report.at("flow_table") == json{{"flows", 2}, {"limit", 64}, {"evicted", 5}});
