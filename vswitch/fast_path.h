@@ -126,11 +126,11 @@ class FastPath final : public FlowOffload {
         PortId out = no_port;
         std::uint32_t size = 0;  // of the packet
         std::uint16_t gso_size = 0;
-        std::span<const std::uint8_t> bytes;  // its first 256
+        std::span<const std::uint8_t> bytes;  // its first 256; a TUN's begin with the IP header
     };
 
-    // Readable when samples wait. Each flow's first packet and 1 of `sample_every`; those that find no room
-    // are left out.
+    // Readable when samples wait: the first packet after each insertion or change, and 1 of `sample_every`.
+    // Those that find no room are left out.
     [[nodiscard]] int sample_descriptor() const noexcept;
 
     // Returns how many there were.
