@@ -18,12 +18,11 @@ void Offloading::open(const config::FastPath& wanted, unsigned workers) {
         why_not_ = "a node with several workers has none";
     } else if (auto opened = FastPath::open({.sample_every = wanted.check_every})) {
         path_ = std::make_unique<FastPath>(std::move(*opened));
-        return spdlog::info("fast path: tc");
+        return;
     } else {
         why_not_ = opened.error();
     }
     if (wanted.mode == Mode::tc) throw std::runtime_error("[fastpath] mode = \"tc\": " + why_not_);
-    spdlog::info("fast path: off: {}", why_not_);
 }
 
 void Offloading::add_device(PortId port, const std::string& port_name, const std::string& device) {
@@ -33,7 +32,8 @@ void Offloading::add_device(PortId port, const std::string& port_name, const std
 }
 
 void Offloading::start(Workers& workers) {
-    if (!path_) return;
+    if (!path_) return spdlog::info("fast path: off: {}", why_not_);
+    spdlog::info("fast path: tc");
     started_ = true;
     workers.post(0, [path = std::move(path_)](Worker& worker) mutable { worker.use(std::move(path)); });
 }

@@ -18,7 +18,7 @@ namespace weft {
 
 class Offloading {
   public:
-    // Logs what has become of it. Throws std::runtime_error if it is to be there and cannot.
+    // Throws std::runtime_error if it is to be there and cannot.
     void open(const config::FastPath& wanted, unsigned workers);
 
     // "tc", or "off".
@@ -38,7 +38,7 @@ class Offloading {
         if (path_) path_->set_enabled(port, false);
     }
 
-    // The worker has it from now on.
+    // The worker has it from now on. Logs what has become of it.
     void start(Workers& workers);
 
   private:
