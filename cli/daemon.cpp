@@ -120,7 +120,8 @@ void Daemon::start(const config::Config& config) {
     names_.node.workers = count;
     if (node.private_key) names_.node.public_key = node.public_key;
     serve(node.control);
-    workers_ = std::make_unique<Workers>(count, pool_packets, [this] { events_waiting_.send(); });
+    workers_ = std::make_unique<Workers>(count, pool_packets, config.fast_path.max_flows,
+                                         [this] { events_waiting_.send(); });
     keying_ = std::make_unique<Keying>(loop_, *workers_, config, monitor_);
     if (node.keylog) {
         names_.node.warnings.push_back(

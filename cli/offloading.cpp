@@ -16,7 +16,8 @@ void Offloading::open(const config::FastPath& wanted, unsigned workers) {
         why_not_ = "switched off by [fastpath] mode";
     } else if (workers > 1) {
         why_not_ = "a node with several workers has none";
-    } else if (auto opened = FastPath::open({.sample_every = wanted.check_every})) {
+    } else if (auto opened =
+                   FastPath::open({.max_flows = wanted.max_flows, .sample_every = wanted.check_every})) {
         path_ = std::make_unique<FastPath>(std::move(*opened));
         return;
     } else {

@@ -21,9 +21,9 @@ constexpr std::size_t learned_event_ring = 256;
 
 }  // namespace
 
-Worker::Worker(std::size_t pool_packets, std::function<void()> event_waiting)
+Worker::Worker(std::size_t pool_packets, std::uint32_t max_flows, std::function<void()> event_waiting)
     : pool_(pool_packets),
-      datapath_(pool_),
+      datapath_(pool_, {.flows = max_flows}),
       event_waiting_(std::move(event_waiting)),
       commands_(command_ring),
       events_(event_ring),

@@ -63,7 +63,7 @@ class Worker {
 
     // Starts the thread. `event_waiting` is called on that thread, and must do no more than wake the other
     // one up.
-    Worker(std::size_t pool_packets, std::function<void()> event_waiting);
+    Worker(std::size_t pool_packets, std::uint32_t max_flows, std::function<void()> event_waiting);
 
     ~Worker();  // stops it
 

@@ -8,10 +8,11 @@
 
 namespace weft {
 
-Workers::Workers(unsigned count, std::size_t pool_packets, const std::function<void()>& event_waiting) {
+Workers::Workers(unsigned count, std::size_t pool_packets, std::uint32_t max_flows,
+                 const std::function<void()>& event_waiting) {
     workers_.reserve(count);
     for (unsigned i = 0; i < count; ++i)
-        workers_.push_back(std::make_unique<Worker>(pool_packets, event_waiting));
+        workers_.push_back(std::make_unique<Worker>(pool_packets, max_flows, event_waiting));
     if (count > 1) post_all([](Worker& worker) { worker.datapath().announce_learned(); });
 }
 

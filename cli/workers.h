@@ -18,7 +18,8 @@ namespace weft {
 class Workers {
   public:
     // `event_waiting` as for a Worker: called on any of their threads.
-    Workers(unsigned count, std::size_t pool_packets, const std::function<void()>& event_waiting);
+    Workers(unsigned count, std::size_t pool_packets, std::uint32_t max_flows,
+            const std::function<void()>& event_waiting);
 
     [[nodiscard]] unsigned count() const noexcept { return static_cast<unsigned>(workers_.size()); }
 

@@ -77,6 +77,7 @@ struct FastPath {
     };
 
     Mode mode = Mode::automatic;
+    std::uint32_t max_flows = 16384;   // that are known at a time, to each worker
     std::uint32_t check_every = 4096;  // packets of a flow, of which one is compared
 
     friend bool operator==(const FastPath&, const FastPath&) = default;

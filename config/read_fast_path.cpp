@@ -32,10 +32,14 @@ std::string_view to_string(FastPath::Mode mode) noexcept {
 }
 
 FastPath read_fast_path(const Section& section) {
+    constexpr std::uint32_t fewest_flows = 64;
+    constexpr std::uint32_t most_flows = 1'048'576;
     constexpr std::uint32_t rarest = 1'000'000'000;
     section.check();
     FastPath fast_path;
     fast_path.mode = read_mode(section);
+    fast_path.max_flows =
+        read_number(section, "max_flows", fewest_flows, most_flows).value_or(fast_path.max_flows);
     fast_path.check_every = read_number(section, "check_every", 1, rarest).value_or(fast_path.check_every);
     return fast_path;
 }

@@ -250,6 +250,9 @@ struct FastPath::Kernel {
     std::expected<void, Failure> attach(Port& port, const bpf_program* program, unsigned device,
                                         bool ingress) const;
 
+    static int give_sample(void* context, void* data, std::size_t);
+    void give(const fast_sample& sample) const;
+
     [[nodiscard]] Totals sum(std::uint32_t slot) const noexcept;
     bool write_action(fast_action& action, const fast_flow_key& key, PortId in, const Action& wanted,
                       std::uint64_t verdict) noexcept;
@@ -266,23 +269,10 @@ struct FastPath::Kernel {
     const std::function<void(const Sample&)>* take = nullptr;
 };
 
-namespace {
-
-int give_sample(void* context, void* data, std::size_t) {
-    const auto& sample = *static_cast<const fast_sample*>(data);
-    const auto& take = **static_cast<const std::function<void(const FastPath::Sample&)>**>(context);
-    take({.slot = sample.slot,
-          .tag = sample.tag,
-          .in = PortId{sample.in_port},
-          .kind = sample.kind == fast_drop ? FastPath::Action::Kind::drop : FastPath::Action::Kind::to_port,
-          .out = PortId{sample.out_port},
-          .size = sample.size,
-          .gso_size = static_cast<std::uint16_t>(sample.gso_size),
-          .bytes = {sample.bytes, sample.captured}});
+int FastPath::Kernel::give_sample(void* context, void* data, std::size_t) {
+    static_cast<const Kernel*>(context)->give(*static_cast<const fast_sample*>(data));
     return 0;
 }
-
-}  // namespace
 
 bool FastPath::Kernel::load(const Options& wanted) {
     options = wanted;
@@ -301,8 +291,7 @@ bool FastPath::Kernel::load(const Options& wanted) {
         !misses.map(programs->maps.misses))
         return false;
     before.resize(options.max_flows);
-    ring = ring_buffer__new(bpf_map__fd(programs->maps.samples), give_sample, static_cast<void*>(&take),
-                            nullptr);
+    ring = ring_buffer__new(bpf_map__fd(programs->maps.samples), give_sample, this, nullptr);
     return ring != nullptr;
 }
 
@@ -328,6 +317,29 @@ std::expected<void, Failure> FastPath::Kernel::attach(Port& port, const bpf_prog
     if (!attachment) return std::unexpected(attachment.error());
     port.attachments.push_back(std::move(*attachment));
     return {};
+}
+
+// By the devices that the packet came from and went to, whatever the action says of ports.
+void FastPath::Kernel::give(const fast_sample& sample) const {
+    const auto by_device = [this](std::uint32_t device) {
+        return std::ranges::find_if(ports, [&](const auto& port) { return port.second.device == device; });
+    };
+    Sample given{.slot = sample.slot,
+                 .tag = sample.tag,
+                 .size = sample.size,
+                 .gso_size = static_cast<std::uint16_t>(sample.gso_size),
+                 .bytes = {sample.bytes, sample.captured}};
+    const auto in = by_device(sample.ifindex);
+    if (in != ports.end()) given.in = in->first;
+    if (fast_verdict_kind(sample.verdict) == fast_to_port) {
+        given.kind = Action::Kind::to_port;
+        const auto out = by_device(static_cast<std::uint32_t>(sample.verdict));
+        const bool arrives =
+            in != ports.end() && out != ports.end() &&
+            fast_verdict_redirect(sample.verdict) == redirect_between(in->second, out->second);
+        if (arrives) given.out = out->first;
+    }
+    (*take)(given);
 }
 
 FastPath::Totals FastPath::Kernel::sum(std::uint32_t slot) const noexcept {

@@ -58,7 +58,7 @@ class FastPath final : public FlowOffload {
     enum class Attach : std::uint8_t { best, links, filters };
 
     struct Options {
-        std::uint32_t max_flows = 65536;
+        std::uint32_t max_flows = 16384;
         std::uint32_t sample_every = 4096;  // packets of a flow, on each CPU
         Attach attach = Attach::best;
     };
@@ -123,7 +123,7 @@ class FastPath final : public FlowOffload {
         std::uint32_t tag = 0;  // of the action
         PortId in = no_port;
         Action::Kind kind = Action::Kind::drop;
-        PortId out = no_port;
+        PortId out = no_port;    // no_port: it arrived nowhere
         std::uint32_t size = 0;  // of the packet
         std::uint16_t gso_size = 0;
         std::span<const std::uint8_t> bytes;  // its first 256; a TUN's begin with the IP header

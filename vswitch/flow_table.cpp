@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <functional>
+#include <new>
 #include <utility>
 
 #include "vswitch/headers.h"
@@ -36,9 +37,18 @@ std::string_view to_string(Flow::State state) noexcept {
     }
 }
 
+// Large, so it comes page by page as it is touched; a set begins with a cache line.
+FlowTable::Set* FlowTable::zeroed(std::size_t count) {
+    void* const memory =
+        ::mmap(nullptr, count * sizeof(Set), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    return static_cast<Set*>(memory);
+}
+
 FlowTable::FlowTable(const Limits& limits)
     : limits_{.flows = std::max(limits.flows, 1U), .idle = limits.idle},
-      sets_(std::bit_ceil(std::max<std::size_t>(4 * std::size_t{limits_.flows} / ways, 1))),
+      set_count_(std::bit_ceil(std::max<std::size_t>(4 * std::size_t{limits_.flows} / ways, 1))),
+      sets_(zeroed(set_count_), Unmap{set_count_}),
       marks_(std::bit_ceil(limits_.flows), 0) {
     entries_.reserve(limits_.flows);
 }
@@ -161,7 +171,8 @@ void FlowTable::offer(Index index, const Generations& generations, Instant now) 
         return;
     }
     flow.tag = next_tag_++;
-    FlowOffload::Action action{.kind = FlowOffload::Action::Kind::to_port, .out = flow.out, .mtu = flow.mtu, .tag = flow.tag};
+    FlowOffload::Action action{
+        .kind = FlowOffload::Action::Kind::to_port, .out = flow.out, .mtu = flow.mtu, .tag = flow.tag};
     for (std::size_t i = 0; i < flow.stamp.on.size(); ++i)
         action.dependencies[i] = {flow.stamp.on[i], generations.number(flow.stamp.on[i])};
     flow.offloaded = generations.holds(flow.stamp) && offload_->insert(index - 1, flow.key, flow.in, action);

@@ -26,8 +26,8 @@
 // Offload. An established flow whose verdict says that others can repeat it is given to a FlowOffload, in the
 // slot of its entry, once so many packets of it have come (short flows never pay for that), and at most so
 // many flows a second. Its packets do not come here then, but are counted here all the same: sweep() reads
-// what was carried and says it. It comes back with its first FIN, RST or SYN, when another verdict is made, or
-// when it loses its place.
+// what was carried and says it. It comes back with its first FIN, RST or SYN, when another verdict is made,
+// or when it loses its place.
 //
 // Memory is asked for at construction and touched when used. Owner: one worker. `now` never goes backwards.
 #pragma once
@@ -35,10 +35,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
+
+#include <sys/mman.h>
 
 #include "vswitch/flow.h"
 #include "vswitch/flow_offload.h"
@@ -78,7 +81,7 @@ class FlowTable {
     static constexpr std::uint32_t offer_interval = 16;  // packets between two offers of a flow
 
     struct Limits {
-        std::uint32_t flows = 65536;
+        std::uint32_t flows = 16384;
         Duration idle = std::chrono::seconds{60};  // then a flow is forgotten
     };
 
@@ -99,8 +102,9 @@ class FlowTable {
     struct Verdict {
         PortId out;
         Generations::Stamp stamp;
-        Instant until;          // it need not be decided about again
-        std::uint16_t mtu = 0;  // its packets may be carried past the datapath up to this size; 0: they may not
+        Instant until;  // it need not be decided about again
+        std::uint16_t mtu =
+            0;  // its packets may be carried past the datapath up to this size; 0: they may not
     };
 
     // Nothing is known of fragments, and of what has neither ports nor an identifier.
@@ -223,11 +227,17 @@ class FlowTable {
         std::array<Way, FlowTable::ways> ways;
     };
 
-    [[nodiscard]] Set& set(std::uint32_t hash) noexcept { return sets_[hash & (sets_.size() - 1)]; }
+    struct Unmap {
+        std::size_t count = 0;
 
-    [[nodiscard]] const Set& set(std::uint32_t hash) const noexcept {
-        return sets_[hash & (sets_.size() - 1)];
-    }
+        void operator()(Set* sets) const noexcept { ::munmap(sets, count * sizeof(Set)); }
+    };
+
+    static Set* zeroed(std::size_t count);
+
+    [[nodiscard]] Set& set(std::uint32_t hash) noexcept { return sets_[hash & (set_count_ - 1)]; }
+
+    [[nodiscard]] const Set& set(std::uint32_t hash) const noexcept { return sets_[hash & (set_count_ - 1)]; }
 
     [[nodiscard]] Index find(const FlowKey& key, PortId in, BridgeId bridge, std::uint32_t hash) noexcept;
     [[nodiscard]] Index make(const Item& item, Instant now) noexcept;
@@ -248,8 +258,9 @@ class FlowTable {
     [[nodiscard]] Flow shown(Index index) const noexcept;
 
     Limits limits_;
-    std::vector<Set> sets_;
-    std::vector<Entry> entries_;  // grows to limits_.flows, never moves
+    std::size_t set_count_;               // a power of two
+    std::unique_ptr<Set[], Unmap> sets_;  // NOLINT(*-avoid-c-arrays): zeros, touched only where used
+    std::vector<Entry> entries_;          // grows to limits_.flows, never moves
     std::vector<std::uint16_t> marks_;
     Index free_ = none;
     std::uint32_t size_ = 0;

@@ -80,6 +80,17 @@ echo "$inserted flows were given to the kernel meanwhile"
 [[ $(query site-a status .fast_path.differed_packets) == 0 ]] || fail "the comparison found differences"
 on c1 ip link set eth0 arp on
 
+say "an action that is corrupted is found out, and its flow taken back"
+spawn c2 "$work/server.log" iperf3 --server --one-off --forceflush
+wait_for "iperf3 listens" 10 grep -q listening "$work/server.log"
+spawn c1 "$work/iperf.json" iperf3 --client 10.0.0.2 --udp --time 20 --bitrate 10M --length 200
+client=$last_spawned
+wait_for "the flow is in the kernel" 5 flow_is '.protocol == 17 and .destination_port == 5201 and .idle_s < 1' .path kernel
+"$here/corrupt_action.py" "${daemon[site-a]}" "$(on site-a ip -j link show | jq '[.[] | select(.ifname | startswith("weftv"))][-1].ifindex')"
+wait_for "the comparison finds it" 5 sh -c "[ \"\$('$WEFT_BIN/weft' --control '$work/site-a.sock' status --json | jq .fast_path.differed_packets)\" -gt 0 ]"
+grep 'fast path: a packet from port' "$work/site-a.log" || fail "nobody was told"
+kill "$client" 2>/dev/null || true
+
 say "kill -9: no program, no link, no traffic is left"
 pings c1 10.0.0.2
 crash site-a

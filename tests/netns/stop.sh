@@ -31,7 +31,8 @@ for site in site-a site-b; do
     rss=$(awk '/^VmRSS/ { print $2 }' "/proc/${daemon[$site]}/status")
     echo "$site: $used ticks of 1000, $rss KiB resident"
     ((used <= 2)) || fail "$site used $used of 1000 ticks while idle"
-    ((rss < 15 * 1024)) || fail "$site has $rss KiB resident; 15 MiB are allowed"
+    # Some 4 MiB of them are the kernel's tables of the fast path, which are mapped as a whole.
+    ((rss < 20 * 1024)) || fail "$site has $rss KiB resident; 20 MiB are allowed"
 done
 
 say "SIGTERM during traffic"

@@ -11,9 +11,9 @@
  *
  * The value of a hash is changed under the feet of who has looked it up: the kernel reuses an element at
  * once, for any other flow. So it is the slot only, and the action has its key again. The daemon takes the
- * verdict away, writes key, dependencies, verdict, in this order, and the program reads verdict, dependencies,
- * key, verdict: whatever it has read, if the key is the packet's and the verdict still the same, it was the
- * packet's action, and no older one with the dependencies of a newer.
+ * verdict away, writes key, dependencies, verdict, in this order, and the program reads verdict,
+ * dependencies, key, verdict: whatever it has read, if the key is the packet's and the verdict still the
+ * same, it was the packet's action, and no older one with the dependencies of a newer.
  */
 #ifndef WEFT_VSWITCH_BPF_LAYOUT_H
 #define WEFT_VSWITCH_BPF_LAYOUT_H
@@ -87,12 +87,11 @@ struct fast_patch {
 };
 
 struct fast_sample {
+    __u64 verdict; /* that was carried out */
     __u32 slot;
     __u32 tag;
-    __u16 in_port;
-    __u16 out_port;
-    __u32 kind;
-    __u32 size; /* of the packet */
+    __u32 ifindex; /* where it came in */
+    __u32 size;    /* of the packet */
     __u32 gso_size;
     __u32 captured; /* of its bytes */
     __u8 bytes[fast_sample_bytes];

@@ -191,7 +191,7 @@ static __always_inline bool is_stale(const struct fast_action* action) {
     return difference;
 }
 
-static __noinline int sample(struct __sk_buff* skb, struct fast_action* action, __u32 slot) {
+static __noinline int sample(struct __sk_buff* skb, struct fast_action* action, __u32 slot, __u64 verdict) {
     if (!action) return 0;
     struct fast_sample* sample = bpf_ringbuf_reserve(&samples, sizeof(*sample), 0);
     if (!sample) return 0;
@@ -199,9 +199,8 @@ static __noinline int sample(struct __sk_buff* skb, struct fast_action* action, 
     if (captured > fast_sample_bytes) captured = fast_sample_bytes;
     sample->slot = slot;
     sample->tag = action->tag;
-    sample->in_port = action->in_port;
-    sample->out_port = action->out_port;
-    sample->kind = fast_verdict_kind(action->verdict);
+    sample->verdict = verdict;
+    sample->ifindex = skb->ifindex;
     sample->size = skb->len;
     sample->gso_size = skb->gso_size;
     sample->captured = captured;
@@ -218,7 +217,7 @@ static __noinline int sample(struct __sk_buff* skb, struct fast_action* action, 
 
 /* As on the wire: a super-frame is its segments, each with all headers. */
 static __always_inline void count(struct __sk_buff* skb, __u32 headers, struct fast_action* action,
-                                  __u32 slot) {
+                                  __u32 slot, __u64 verdict) {
     __u32 index = bpf_get_smp_processor_id() * slots + slot;
     struct fast_count* mine = bpf_map_lookup_elem(&counts, &index);
     if (!mine) return;
@@ -235,7 +234,7 @@ static __always_inline void count(struct __sk_buff* skb, __u32 headers, struct f
     if (mine->until_sample == 0 || !action->sampled) {
         mine->until_sample = sample_every;
         action->sampled = 1;
-        sample(skb, action, slot);
+        sample(skb, action, slot, verdict);
     }
     mine->until_sample--;
 }
@@ -266,7 +265,7 @@ static __always_inline int repeat(struct __sk_buff* skb, const __u32 link) {
     __u32 largest = skb->gso_size ? headers - link + skb->gso_size : skb->len - link;
     if (largest > fast_verdict_mtu(verdict)) return miss(too_big);
 
-    count(skb, headers, action, slot);
+    count(skb, headers, action, slot, verdict);
     if (fast_verdict_kind(verdict) == fast_to_port)
         return redirect((__u32)verdict, fast_verdict_redirect(verdict));
     return TC_ACT_SHOT;
