@@ -64,6 +64,7 @@ class TwoDays {
         : nodes_(nodes),
           length_(length),
           between_events_(between_events),
+          moved_(nodes),
           network_(seed, {.loss = 0.05, .duplication = 0.01, .delay = 10ms, .jitter = 40ms}, 500ms),
           peers_(nodes) {
         network_.first_tunnel() = 8;
@@ -93,7 +94,15 @@ class TwoDays {
 
     void report() const {
         std::size_t missing = 0;
-        for (const auto& [pair, way] : ways_) missing += way.since ? 1 : 0;
+        for (const auto& [pair, way] : ways_) {
+            if (!way.since) continue;
+            ++missing;
+            MESSAGE(fmt::format(
+                "{} -> {} was not heard again after '{}' at {:.3f}; they moved last at {:.3f} and {:.3f}",
+                pair.first, pair.second, names[static_cast<int>(way.kind)],
+                seconds(way.since->time_since_epoch()), seconds(moved_[pair.first].time_since_epoch()),
+                seconds(moved_[pair.second].time_since_epoch())));
+        }
         for (const Kind kind : {Kind::restart, Kind::move, Kind::nat_forgets}) {
             const auto found = healed_.find(kind);
             if (found == healed_.end()) continue;
@@ -268,6 +277,7 @@ class TwoDays {
                 break;
             case Kind::move:
                 node.move_to(next_address());
+                moved_[index] = network_.now();
                 break;
             case Kind::nat_forgets:
                 network_.forget_nat_mapping(node);
@@ -300,7 +310,8 @@ class TwoDays {
 
     std::size_t nodes_;
     Duration length_;
-    Duration between_events_;  // of one node
+    Duration between_events_;     // of one node
+    std::vector<Instant> moved_;  // when each did so last
     Network network_;
     std::vector<std::vector<std::size_t>> peers_;
     std::map<Pair, Way> ways_;
