@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/carrier.h"
 #include "tests/support/packet_builder.h"
 
 using namespace weft;
@@ -264,39 +265,11 @@ TEST_CASE("it knows what a map would know, whatever comes") {
 
 namespace {
 
-// What the kernel would carry.
-class Carrier final : public FlowOffload {
-  public:
-    struct Carried {
-        FlowKey key;
-        PortId in;
-        Action action;
-    };
-
-    bool insert(std::uint32_t slot, const FlowKey& key, PortId in, const Action& action) noexcept override {
-        if (refuses) return false;
-        flows[slot] = {key, in, action};
-        totals[slot] = {};
-        return true;
-    }
-
-    bool erase(const FlowKey& key, PortId in) noexcept override {
-        return std::erase_if(flows, [&](const auto& flow) {
-                   return flow.second.key == key && flow.second.in == in;
-               }) > 0;
-    }
-
-    [[nodiscard]] Totals read(std::uint32_t slot) const noexcept override { return totals.at(slot); }
-
-    std::map<std::uint32_t, Carried> flows;
-    std::map<std::uint32_t, Totals> totals;
-    bool refuses = false;
-};
-
 struct Offloading : Switch {
     Carrier carrier;
 
-    explicit Offloading(const FlowTable::Limits& limits = {.flows = 1024}, std::uint32_t per_second = 1000) : Switch(limits) {
+    explicit Offloading(const FlowTable::Limits& limits = {.flows = 1024}, std::uint32_t per_second = 1000)
+        : Switch(limits) {
         table.offload_to(&carrier, {.after_packets = 32, .per_second = per_second});
     }
 

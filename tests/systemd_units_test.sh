@@ -29,7 +29,7 @@ done
 
 # Each drop-in in its folder: systemd-analyze reads it with the unit.
 mkdir "$copies/weftd.service.d"
-cp "$root"/systemd/{packet,netns}.conf "$copies/weftd.service.d"
+cp "$root"/systemd/{packet,netns,fastpath}.conf "$copies/weftd.service.d"
 said=$(systemd-analyze verify "$copies/weftd.service" 2>&1) || status=1
 [[ -z $said ]] || { echo "with drop-ins:"; echo "$said"; status=1; }
 effective=$(systemd-analyze security --offline=true "$copies/weftd.service" 2>&1)

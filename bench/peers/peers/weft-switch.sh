@@ -7,21 +7,7 @@ up() {
     weftd "$SWITCH" sw <<END
 [[bridge]]
 name = "lan"
-$(port "$1" host-a "$OVER_A")
-$(port "$2" host-b "$OVER_B")
-END
-}
-
-port() {    # NS NAME OVER
-    cat <<END
-
-[[port]]
-name = "$2"
-type = "tap"
-device = "eth0"
-netns = "$1"
-bridge = "lan"
-address = ["$3/24"]
-mtu = $MTU
+$(host_port tap "$1" host-a "$OVER_A")
+$(host_port tap "$2" host-b "$OVER_B")
 END
 }

@@ -10,21 +10,7 @@ mode = "tc"
 
 [[bridge]]
 name = "lan"
-$(port "$1" host-a "$OVER_A")
-$(port "$2" host-b "$OVER_B")
-END
-}
-
-port() {    # NS NAME OVER
-    cat <<END
-
-[[port]]
-name = "$2"
-type = "veth"
-device = "eth0"
-netns = "$1"
-bridge = "lan"
-address = ["$3/24"]
-mtu = $MTU
+$(host_port veth "$1" host-a "$OVER_A")
+$(host_port veth "$2" host-b "$OVER_B")
 END
 }

@@ -49,3 +49,18 @@ mtu = $MTU
 
 END
 }
+
+# host_port TYPE NS NAME OVER: a host's end, a device of that type on the bridge.
+host_port() {
+    cat <<END
+
+[[port]]
+name = "$3"
+type = "$1"
+device = "eth0"
+netns = "$2"
+bridge = "lan"
+address = ["$4/24"]
+mtu = $MTU
+END
+}
