@@ -195,11 +195,10 @@ void Datapath::forward_datagram(PortId in, Packet datagram, const Classified& wh
     if (verdict.reason) {
         count(in, *verdict.reason);
     } else if (verdict.action != RouteVerdict::Action::drop && FlowTable::follows(what)) {
-        const auto stamp = topology_.generations().stamp(
-            {Generations::of(in), Generations::of(verdict.out), Generations::policy, Generations::never});
+        // It is decided about anew each time: what is kept is who talks to whom.
         flows_.decided(
             {what, datagram.bytes(), in, Flow::routed, FlowTable::hash_of(what.flow, in, Flow::routed)},
-            {verdict.out, stamp, now_}, now_);
+            {.out = verdict.out, .stamp = {}, .until = now_}, now_);
     }
     deliver_datagram(in, verdict, std::move(datagram));
 }
