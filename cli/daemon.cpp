@@ -106,6 +106,7 @@ void Daemon::apply(std::unique_ptr<const config::Config> next) {
     }
     kernel_routes_.sync(*next);
     if (starts) offloading_.start(*workers_);
+    if (starts && tunnel_routes_) tunnel_routes_->start();
     config_ = std::move(next);
     target_ = nullptr;
 }
@@ -122,7 +123,9 @@ void Daemon::start(const config::Config& config) {
     serve(node.control);
     workers_ = std::make_unique<Workers>(count, pool_packets, config.fast_path.max_flows,
                                          [this] { events_waiting_.send(); });
-    keying_ = std::make_unique<Keying>(loop_, *workers_, config, monitor_);
+    keying_ =
+        std::make_unique<Keying>(loop_, *workers_, config, monitor_,
+                                 [this](PeerId id, const Endpoint& endpoint) { located(id, endpoint); });
     if (node.keylog) {
         names_.node.warnings.push_back(
             fmt::format("keylog is on: whoever reads {} can read all traffic", *node.keylog));
@@ -137,7 +140,11 @@ void Daemon::start(const config::Config& config) {
     names_.node.device = underlay.device;
     workers_->open_underlay({underlay.device, underlay.esp, vxlan});
     tune(config.tuning);
-    offloading_.open(config.fast_path, count);
+    offloading_.open(config.fast_path, count, vxlan ? vxlan->port : std::uint16_t{0});
+    if (vxlan && offloading_.path() != nullptr) {
+        tunnel_routes_ = std::make_unique<TunnelRoutes>(loop_, *workers_, vxlan->address);
+        for (const unsigned device : tunnel_routes_->devices(config)) offloading_.add_uplink(device);
+    }
     names_.node.fast_path = offloading_.mode();
     names_.node.why_no_fast_path = offloading_.why_not();
 }
@@ -252,8 +259,13 @@ void Daemon::change(const config::AddPeer& add) {
 void Daemon::change(const config::RemovePeer& remove) {
     const PeerId id = peer_id(remove.peer->name);
     keying_->remove(id);
-    workers_->post_all([id](Worker& worker) { worker.datapath().topology().remove_peer(id); });
-    names_.ports.erase(port_id(PortInfo::Kind::tunnel, remove.peer->name));
+    const PortId tunnel = port_id(PortInfo::Kind::tunnel, remove.peer->name);
+    if (tunnel_routes_) tunnel_routes_->forget(tunnel);
+    workers_->post_all([id, tunnel](Worker& worker) {
+        worker.datapath().topology().remove_peer(id);
+        worker.forget_tunnel(tunnel);
+    });
+    names_.ports.erase(tunnel);
     names_.peers.erase(id);
 }
 
@@ -401,6 +413,11 @@ void Daemon::handle(unsigned worker, WorkerEvent event) {
     if (const auto* port = std::get_if<PortLost>(&event)) lost(port->port);
     if (const auto* flow = std::get_if<FlowDiffered>(&event)) differed(*flow);
     if (auto* taken = std::get_if<SnapshotTaken>(&event)) complete(worker, std::move(*taken));
+}
+
+void Daemon::located(PeerId peer, const Endpoint& endpoint) {
+    if (tunnel_routes_)
+        tunnel_routes_->located(port_id(PortInfo::Kind::tunnel, names_.peers[peer].name), endpoint);
 }
 
 // Each worker that had a queue of the device says so.

@@ -21,6 +21,7 @@
 #include "cli/monitor.h"
 #include "cli/offloading.h"
 #include "cli/report.h"
+#include "cli/tunnel_routes.h"
 #include "cli/veth_ports.h"
 #include "cli/workers.h"
 #include "config/config.h"
@@ -75,6 +76,7 @@ class Daemon {
     void answer(const std::string& method, Report report);
     void ask_workers(Report report, const Reply& reply, std::size_t flows = 0);
     void complete(unsigned worker, SnapshotTaken taken);
+    void located(PeerId peer, const Endpoint& endpoint);
     void lost(PortId port);
     void differed(const FlowDiffered& flow);
     void handle_events();
@@ -95,6 +97,7 @@ class Daemon {
     std::unique_ptr<ControlServer> control_;
     KernelRoutes kernel_routes_;
     Offloading offloading_;
+    std::unique_ptr<TunnelRoutes> tunnel_routes_;  // if there are plain peers and a fast path
     VethPorts veths_;
 
     Names names_;

@@ -31,11 +31,13 @@ Handshaker::WallTime wall() {
 
 }  // namespace
 
-Keying::Keying(Loop& loop, Workers& workers, const config::Config& config, Monitor& monitor)
+Keying::Keying(Loop& loop, Workers& workers, const config::Config& config, Monitor& monitor,
+               Located plain_located)
     : loop_(loop),
       workers_(workers),
       watch_([&monitor](const NodeEvent& what) { monitor.publish(what); }),
       monitor_(monitor),
+      plain_located_(std::move(plain_located)),
       locator_(config.underlay.esp.address, random_),
       resolver_(loop),
       timer_(loop,
@@ -156,6 +158,7 @@ void Keying::located(PeerId id) {
     const Endpoint& best = endpoints.front();
     known.ipv6 = best.address.is_v6();
     workers_.post_all([id, best](Worker& worker) { worker.datapath().set_endpoint(id, best); });
+    if (!known.encrypted) plain_located_(id, best);
     if (!agreed) return;
     handshaker_->set_endpoint(id, best);
     handshaker_->initiate(id, loop_.now(), wall());

@@ -28,8 +28,11 @@ namespace weft {
 
 class Keying {
   public:
-    // Of `config` the node and the underlay.
-    Keying(Loop& loop, Workers& workers, const config::Config& config, Monitor& monitor);
+    using Located = std::function<void(PeerId, const Endpoint&)>;
+
+    // Of `config` the node and the underlay. `plain_located`: a peer without keys has this endpoint now.
+    Keying(Loop& loop, Workers& workers, const config::Config& config, Monitor& monitor,
+           Located plain_located);
 
     // The peer exists in the datapath; `id` and its configuration stay until remove(). Throws if a counter
     // file is unusable.
@@ -94,6 +97,7 @@ class Keying {
     std::unique_ptr<Handshaker> handshaker_;
     PeerWatch watch_;
     Monitor& monitor_;
+    Located plain_located_;
     Locator locator_;
     Resolver resolver_;
     Timer timer_;

@@ -10,14 +10,15 @@
 
 namespace weft {
 
-void Offloading::open(const config::FastPath& wanted, unsigned workers) {
+void Offloading::open(const config::FastPath& wanted, unsigned workers, std::uint16_t vxlan_port) {
     using Mode = config::FastPath::Mode;
     if (wanted.mode == Mode::off) {
         why_not_ = "switched off by [fastpath] mode";
     } else if (workers > 1) {
         why_not_ = "a node with several workers has none";
-    } else if (auto opened =
-                   FastPath::open({.max_flows = wanted.max_flows, .sample_every = wanted.check_every})) {
+    } else if (auto opened = FastPath::open({.max_flows = wanted.max_flows,
+                                             .vxlan_port = vxlan_port,
+                                             .sample_every = wanted.check_every})) {
         path_ = std::make_unique<FastPath>(std::move(*opened));
         return;
     } else {
@@ -30,6 +31,12 @@ void Offloading::add_device(PortId port, const std::string& port_name, const std
     if (!path_) return;
     const auto added = path_->add_device(port, ::if_nametoindex(device.c_str()));
     if (!added) spdlog::warn("port {}: no fast path: {}", port_name, added.error());
+}
+
+void Offloading::add_uplink(unsigned device) {
+    if (!path_) return;
+    if (const auto added = path_->add_uplink(device); !added)
+        spdlog::warn("what plain peers send has no fast path: {}", added.error());
 }
 
 void Offloading::start(Workers& workers) {

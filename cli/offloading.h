@@ -5,6 +5,7 @@
 // There is one only for a node of one worker: each flow has one owner, who decides and counts.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,7 +20,7 @@ namespace weft {
 class Offloading {
   public:
     // Throws std::runtime_error if it is to be there and cannot.
-    void open(const config::FastPath& wanted, unsigned workers);
+    void open(const config::FastPath& wanted, unsigned workers, std::uint16_t vxlan_port);
 
     // "tc", or "off".
     [[nodiscard]] std::string mode() const { return path_ || started_ ? "tc" : "off"; }
@@ -32,6 +33,9 @@ class Offloading {
 
     // A TAP of this namespace. Logs if it cannot be had.
     void add_device(PortId port, const std::string& port_name, const std::string& device);
+
+    // By which plain peers' packets come in. The same.
+    void add_uplink(unsigned device);
 
     // Flows that come in there stay in the daemon.
     void exclude(PortId port) noexcept {

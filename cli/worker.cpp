@@ -140,7 +140,7 @@ void Worker::use(std::unique_ptr<Underlay> underlay) {
     control_poll_.reset();
     vxlan_poll_.reset();
     underlay_ = std::move(underlay);
-    underlay_->use_offload({.gso = offload_.udp_gso, .gro = offload_.udp_gro});
+    use_offload(offload_);
     const auto poll = [this](Channel channel) -> std::unique_ptr<Poll> {
         const int descriptor = underlay_->descriptor(channel);
         if (descriptor < 0) return nullptr;
@@ -161,13 +161,26 @@ void Worker::use(std::unique_ptr<FastPath> fast_path) {
     samples_poll_ = std::make_unique<Poll>(*loop_, fast_path_->sample_descriptor(),
                                            [this](Poll::Events) { check_samples(); });
     samples_poll_->watch({.readable = true});
+    use_offload(offload_);
+}
+
+// What goes the old way misses first.
+void Worker::set_tunnel(PortId port, const FastPath::Tunnel& tunnel) noexcept {
+    if (!fast_path_) return;
+    datapath_.reconsider(port);
+    fast_path_->set_tunnel(port, tunnel);
+}
+
+void Worker::forget_tunnel(PortId port) noexcept {
+    if (fast_path_) fast_path_->remove(port);
 }
 
 void Worker::check_samples() {
     fast_path_->take_samples([this](const FastPath::Sample& sample) {
         const PortId out = sample.kind == FastPath::Action::Kind::to_port ? sample.out : no_port;
         ++checked_;
-        if (datapath_.check({sample.slot, sample.tag, sample.in, out, sample.bytes}, now())) return;
+        if (datapath_.check({sample.slot, sample.tag, sample.in, out, sample.vni, sample.bytes}, now()))
+            return;
         ++differed_;
         emit(FlowDiffered{sample.in, out});
     });
@@ -175,7 +188,10 @@ void Worker::check_samples() {
 
 void Worker::use_offload(OffloadSwitches switches) {
     offload_ = switches;
-    if (underlay_) underlay_->use_offload({.gso = switches.udp_gso, .gro = switches.udp_gro});
+    // What the kernel merges for a socket is too large for the fast path.
+    const bool merges_vxlan = switches.udp_gro && !(fast_path_ && fast_path_->has_uplinks());
+    if (underlay_)
+        underlay_->use_offload({.gso = switches.udp_gso, .gro = switches.udp_gro, .vxlan_gro = merges_vxlan});
     for (auto& [port, attached] : devices_) {
         attached.device->set_offload({.gso = switches.tun_gso, .gro = switches.tun_gro});
     }

@@ -88,6 +88,10 @@ class Worker {
     void use(std::unique_ptr<Underlay> underlay);
     void use(std::unique_ptr<FastPath> fast_path);  // by the one worker that there is
 
+    // How a plain peer is reached from now on, for the fast path.
+    void set_tunnel(PortId port, const FastPath::Tunnel& tunnel) noexcept;
+    void forget_tunnel(PortId port) noexcept;
+
     void busy_poll(Duration after_event) noexcept { loop_->busy_poll(after_event); }
 
     void use_offload(OffloadSwitches switches);          // of all devices, also those attached later

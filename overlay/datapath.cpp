@@ -11,6 +11,7 @@
 #include "overlay/vxlan.h"
 #include "vswitch/gso.h"
 #include "vswitch/headers.h"
+#include "vswitch/left_checksum.h"
 #include "vswitch/vlan.h"
 
 namespace weft {
@@ -125,20 +126,27 @@ void Datapath::remember(const Frame& frame, PortId out) noexcept {
     const Port& to = topology_.port(out);
     if (!FlowTable::follows(frame.what) || to.kind == Port::Kind::leg) return;
     constexpr std::uint16_t any_size = 0xFFFF;  // a bridge measures no frames
-    const bool is_local =
-        to.kind == Port::Kind::frame_device && topology_.port(frame.in).kind == Port::Kind::frame_device;
     const auto stamp = topology_.generations().stamp({Generations::of(frame.in), Generations::of(out),
                                                       Generations::of(frame.slot->id), Generations::never});
     flows_.decided(frame.item(),
                    {.out = out,
                     .stamp = stamp,
                     .until = now_ + frame.slot->bridge.stations().refresh_interval(),
-                    .mtu = is_local && can_be_carried(frame, out) ? any_size : std::uint16_t{0}},
+                    .mtu = can_be_carried(frame, out) ? any_size : std::uint16_t{0},
+                    .vni = frame.slot->vni},
                    now_);
 }
 
-// Whoever carries a frame changes nothing in it: it has no tag, neither here nor there.
+// Whoever carries a frame changes nothing in it: it has no tag, neither here nor there. Peers with keys are
+// this datapath's alone.
 bool Datapath::can_be_carried(const Frame& frame, PortId out) noexcept {
+    const auto is_plain = [&](PortId port) {
+        const Port& of = topology_.port(port);
+        if (of.kind != Port::Kind::tunnel) return of.kind == Port::Kind::frame_device;
+        const Peer* peer = topology_.peers().find(of.peer);
+        return peer != nullptr && !peer->encrypted;
+    };
+    if (!is_plain(frame.in) || !is_plain(out)) return false;
     const auto is_untagged = [&](PortId port) {
         const BridgeMember* member = frame.slot->bridge.member(port);
         return member != nullptr && member->vlans.is_untagged(frame.what.flow.vlan);
@@ -572,6 +580,7 @@ void Datapath::from_vxlan(const ReceivedTrain& train, std::span<const std::uint8
     if (!packet) return tunnel.drops.add(Drop::no_buffer);
     const auto vni = pull_vxlan(packet);
     if (!vni) return tunnel.drops.add(vni.error());
+    mark_left_checksum(packet);
     peer->liveness.heard(now_, true);
     tunnel.traffic.rx_packets += 1;
     tunnel.traffic.rx_bytes += packet.size();

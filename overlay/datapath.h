@@ -129,6 +129,10 @@ class Datapath {
     [[nodiscard]] std::optional<std::uint64_t> highest_received(PeerId peer) noexcept;
     void retire(PeerId peer) noexcept;
     void set_endpoint(PeerId peer, const Endpoint& endpoint);
+
+    // What was decided about the port does not hold any more.
+    void reconsider(PortId port) noexcept { topology_.generations().raise(Generations::of(port)); }
+
     void remove_port(PortId port) noexcept;  // with what waits in its outbox
 
     // Of the gate for control datagrams, from the control side.
@@ -152,13 +156,14 @@ class Datapath {
 
     void share_generations(std::uint32_t* numbers) noexcept { topology_.generations().use(numbers); }
 
-    // Of a packet that was carried past this datapath: its flow's slot and tag, where it came in and went, its first
-    // bytes.
+    // Of a packet that was carried past this datapath: its flow's slot and tag, where it came in and went,
+    // its first bytes.
     struct CarriedSample {
         std::uint32_t slot = 0;
         std::uint32_t tag = 0;
         PortId in;
-        PortId out;  // no_port: it was dropped
+        PortId out;                             // no_port: it was dropped
+        std::optional<Vni> vni = std::nullopt;  // by which it came from a peer or went to one
         std::span<const std::uint8_t> bytes;
     };
 
@@ -219,7 +224,7 @@ class Datapath {
                                                   Packet& frame) noexcept;
     void forward_frame(Frame frame) noexcept;
     void remember(const Frame& frame, PortId out) noexcept;
-    [[nodiscard]] static bool can_be_carried(const Frame& frame, PortId out) noexcept;
+    [[nodiscard]] bool can_be_carried(const Frame& frame, PortId out) noexcept;
     void flood(Topology::BridgeSlot& slot, PortId in, Packet frame, const Classified& what) noexcept;
     void deliver_frame(Topology::BridgeSlot& slot, PortId in, PortId out, Packet frame,
                        const Classified& what) noexcept;

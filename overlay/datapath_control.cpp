@@ -81,6 +81,9 @@ void Datapath::take_carried() noexcept {
         out.tx_bytes += carried.bytes;
         if (Topology::BridgeSlot* slot = topology_.find_bridge(carried.bridge))
             slot->bridge.refresh(carried.key.vlan, carried.key.source_mac, carried.in, now_);
+        if (topology_.port(carried.in).kind != Port::Kind::tunnel) continue;
+        if (Peer* peer = topology_.peers().find(topology_.port(carried.in).peer))
+            peer->liveness.heard(now_, true);
     }
 }
 
@@ -94,8 +97,9 @@ bool Datapath::check(const CarriedSample& sample, Instant now) noexcept {
     const Topology::BridgeSlot* slot = flow ? topology_.find_bridge(flow->bridge) : nullptr;
     if (slot == nullptr) return true;  // taken back meanwhile
     const Verdict verdict = slot->bridge.would_forward(flow->key, sample.in, now);
-    const bool is_right = sample.in == flow->in && is_of(flow->key, sample.bytes) &&
-                          verdict.action == Verdict::Action::forward && verdict.out == sample.out;
+    const bool is_right = sample.in == flow->in && (!sample.vni || sample.vni == slot->vni) &&
+                          is_of(flow->key, sample.bytes) && verdict.action == Verdict::Action::forward &&
+                          verdict.out == sample.out;
     if (!is_right) flows_.withdraw_slot(sample.slot);
     return is_right;
 }
@@ -174,6 +178,7 @@ void Datapath::set_endpoint(PeerId id, const Endpoint& endpoint) {
     Peer* peer = topology_.peers().find(id);
     if (peer == nullptr || peer->endpoint == endpoint) return;
     topology_.peers().set_endpoint(*peer, endpoint);
+    if (!peer->encrypted) reconsider(peer->port);
     peer->path.moved(endpoint.address.is_v6());
     fit_to_path(*peer);
 }

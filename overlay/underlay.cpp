@@ -96,7 +96,7 @@ std::uint16_t Underlay::local_port(Channel channel) const noexcept {
 UnderlayOffload Underlay::use_offload(const UnderlayOffload& wanted) noexcept {
     sockets_->writer.use_gso(wanted.gso && set_udp_option(sockets_->esp, UDP_SEGMENT, 0));
     bool gro = set_udp_option(sockets_->esp, UDP_GRO, wanted.gro ? 1 : 0) && wanted.gro;
-    if (sockets_->vxlan.fd) gro = set_udp_option(sockets_->vxlan, UDP_GRO, wanted.gro ? 1 : 0) && gro;
+    if (sockets_->vxlan.fd) gro = set_udp_option(sockets_->vxlan, UDP_GRO, wanted.vxlan_gro ? 1 : 0) && gro;
     return {.gso = sockets_->writer.uses_gso(), .gro = gro};
 }
 

@@ -56,8 +56,9 @@ struct RefusedDatagrams {
 };
 
 struct UnderlayOffload {
-    bool gso = true;  // UDP_SEGMENT
-    bool gro = true;  // UDP_GRO
+    bool gso = true;        // UDP_SEGMENT
+    bool gro = true;        // UDP_GRO
+    bool vxlan_gro = true;  // the same for plain VXLAN
 };
 
 class Underlay {

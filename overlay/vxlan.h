@@ -19,6 +19,7 @@
 #include <span>
 
 #include "vswitch/drop.h"
+#include "vswitch/headers.h"
 #include "vswitch/id.h"
 #include "vswitch/packet.h"
 
@@ -34,11 +35,6 @@ void write_vxlan(std::span<std::uint8_t, vxlan_header_size> out, Vni vni) noexce
 // Takes the header off; the packet is then the inner frame, of at least an Ethernet header's length. Reserved
 // bits are ignored, as the RFC demands.
 std::expected<Vni, Drop> pull_vxlan(Packet& packet) noexcept;
-
-// The source port for a flow's hash: in 49152..65535 (RFC 7348 section 5).
-constexpr std::uint16_t vxlan_source_port(std::uint32_t flow_hash) noexcept {
-    return static_cast<std::uint16_t>(0xC000U | (flow_hash & 0x3FFFU));
-}
 
 // A UDP header to vxlan_port in front of `payload` bytes, and off again.
 void write_vxlan_udp(std::span<std::uint8_t, vxlan_udp_header_size> out, std::uint16_t source_port,

@@ -26,6 +26,7 @@
 #include <bpf/port.skel.h>
 
 #include "vswitch/bpf/layout.h"
+#include "vswitch/checksum.h"
 #include "vswitch/device/virtio_header.h"
 #include "vswitch/headers.h"
 #include "vswitch/netlink.h"
@@ -192,24 +193,40 @@ class Attachment {
 
 struct Port {
     bool is_veth = false;
+    bool is_tunnel = false;
     bool leads_elsewhere = false;  // to another namespace
     unsigned device = 0;
     unsigned patch = 0;  // of a veth
     LinkLayer link = LinkLayer::ethernet;
     std::vector<Attachment> attachments;
+    FastPath::Tunnel tunnel{};
+    std::uint16_t next_hop = 0;
+    std::map<Vni, std::uint32_t> sources{};  // of a tunnel: that it has in the kernel
 };
 
 fast_redirect redirect_between(const Port& in, const Port& out) noexcept {
+    const bool comes_in = in.is_veth || in.is_tunnel;  // by an ingress hook
     if (!out.is_veth) return fast_redirect_ingress;
-    return in.is_veth && out.leads_elsewhere ? fast_redirect_peer : fast_redirect_egress;
+    return comes_in && out.leads_elsewhere ? fast_redirect_peer : fast_redirect_egress;
 }
 
-std::optional<fast_flow_key> kernel_key(const FlowKey& flow, const Port& in) noexcept {
+__be32 to_kernel(const IpAddress& address) noexcept {
+    __be32 word = 0;
+    std::memcpy(&word, address.octets().data(), sizeof word);
+    return word;
+}
+
+// As in the header.
+__be32 to_kernel(Vni vni) noexcept {
+    return std::bit_cast<__be32>(be32{vni.value() << 8U});
+}
+
+std::optional<fast_flow_key> kernel_key(const FlowKey& flow, std::uint32_t source) noexcept {
     const bool is_ip = flow.ether_type == ether_type::ipv4 || flow.ether_type == ether_type::ipv6;
     const bool has_ports = flow.protocol == ip_protocol::tcp || flow.protocol == ip_protocol::udp;
     if (!is_ip || !has_ports || flow.destination_mac.is_group()) return std::nullopt;
     fast_flow_key key{};
-    key.ifindex = in.device;
+    key.ifindex = source;
     std::ranges::copy(flow.destination_mac.octets, key.macs);
     std::ranges::copy(flow.source_mac.octets, key.macs + 6);
     std::ranges::copy(flow.source.octets(), key.source);
@@ -223,6 +240,28 @@ std::optional<fast_flow_key> kernel_key(const FlowKey& flow, const Port& in) noe
 
 bool is_same(const fast_flow_key& a, const fast_flow_key& b) noexcept {
     return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+constexpr std::size_t outer_header_size =
+    sizeof(EthernetHeader) + sizeof(Ipv4Header) + sizeof(UdpHeader) + sizeof(be32) + sizeof(be32);
+
+struct Outer {
+    IpAddress local;
+    Endpoint remote;
+    Vni vni;
+};
+
+// Of a packet that was encapsulated.
+std::optional<Outer> read_outer(std::span<const std::uint8_t> bytes) noexcept {
+    const auto* ip = view<Ipv4Header>(bytes, sizeof(EthernetHeader));
+    const auto* udp = view<UdpHeader>(bytes, sizeof(EthernetHeader) + sizeof(Ipv4Header));
+    const auto* vni = view<be32>(bytes, outer_header_size - sizeof(be32));
+    if (ip == nullptr || udp == nullptr || vni == nullptr ||
+        ipv4_header_checksum(bytes.subspan(sizeof(EthernetHeader), sizeof *ip)) != 0)
+        return std::nullopt;
+    return Outer{IpAddress::v4(ip->source),
+                 {IpAddress::v4(ip->destination), udp->destination_port.value()},
+                 Vni{vni->value() >> 8U}};
 }
 
 Instant coarse_now() noexcept {
@@ -240,6 +279,7 @@ struct FastPath::Kernel {
 
     ~Kernel() {
         ports.clear();
+        uplinks.clear();
         ring_buffer__free(ring);
         port_bpf__destroy(programs);
     }
@@ -254,6 +294,11 @@ struct FastPath::Kernel {
     void give(const fast_sample& sample) const;
 
     [[nodiscard]] Totals sum(std::uint32_t slot) const noexcept;
+    [[nodiscard]] std::optional<std::uint32_t> source_of(PortId in, Port& port,
+                                                         std::optional<Vni> vni) noexcept;
+    void forget_sources(Port& tunnel) const noexcept;
+    [[nodiscard]] std::optional<std::uint64_t> verdict_of(const Port& in,
+                                                          const Action& action) const noexcept;
     bool write_action(fast_action& action, const fast_flow_key& key, PortId in, const Action& wanted,
                       std::uint64_t verdict) noexcept;
 
@@ -264,7 +309,11 @@ struct FastPath::Kernel {
     MapMemory<fast_action> actions;
     MapMemory<fast_count> counts;
     MapMemory<fast_misses> misses;
-    std::vector<Totals> before;  // what was in a slot's counts when its flow was inserted
+    MapMemory<fast_next_hop> next_hops;
+    std::uint16_t next_hop = 0;  // the last one that was written
+    std::vector<Attachment> uplinks;
+    std::vector<std::pair<PortId, Vni>> sources;  // by number, from fast_from_tunnel on
+    std::vector<Totals> before;                   // what was in a slot's counts when its flow was inserted
     std::map<PortId, Port> ports;
     const std::function<void(const Sample&)>* take = nullptr;
 };
@@ -282,13 +331,14 @@ bool FastPath::Kernel::load(const Options& wanted) {
     processors = static_cast<std::uint32_t>(possible);
     programs->rodata->slots = options.max_flows;
     programs->rodata->sample_every = std::max(options.sample_every, 1U);
+    programs->rodata->vxlan_port = std::bit_cast<std::uint16_t>(be16{options.vxlan_port});
     bpf_map__set_max_entries(programs->maps.flows, options.max_flows);
     bpf_map__set_max_entries(programs->maps.actions, options.max_flows);
     bpf_map__set_max_entries(programs->maps.counts, options.max_flows * processors);
     bpf_map__set_max_entries(programs->maps.misses, processors);
     if (port_bpf__load(programs) != 0) return false;
     if (!actions.map(programs->maps.actions) || !counts.map(programs->maps.counts) ||
-        !misses.map(programs->maps.misses))
+        !misses.map(programs->maps.misses) || !next_hops.map(programs->maps.next_hops))
         return false;
     before.resize(options.max_flows);
     ring = ring_buffer__new(bpf_map__fd(programs->maps.samples), give_sample, this, nullptr);
@@ -319,25 +369,45 @@ std::expected<void, Failure> FastPath::Kernel::attach(Port& port, const bpf_prog
     return {};
 }
 
-// By the devices that the packet came from and went to, whatever the action says of ports.
+// By where the packet came from and went to, whatever the action says of ports.
 void FastPath::Kernel::give(const fast_sample& sample) const {
     const auto by_device = [this](std::uint32_t device) {
-        return std::ranges::find_if(ports, [&](const auto& port) { return port.second.device == device; });
+        return std::ranges::find_if(
+            ports, [&](const auto& port) { return !port.second.is_tunnel && port.second.device == device; });
     };
     Sample given{.slot = sample.slot,
                  .tag = sample.tag,
                  .size = sample.size,
                  .gso_size = static_cast<std::uint16_t>(sample.gso_size),
                  .bytes = {sample.bytes, sample.captured}};
-    const auto in = by_device(sample.ifindex);
+    const std::size_t source = sample.ifindex - std::size_t{fast_from_tunnel};
+    auto in = ports.end();
+    if (sample.ifindex < fast_from_tunnel) {
+        in = by_device(sample.ifindex);
+    } else if (source < sources.size()) {
+        in = ports.find(sources[source].first);
+        given.vni = sources[source].second;
+    }
     if (in != ports.end()) given.in = in->first;
+    const auto device = static_cast<std::uint32_t>(sample.verdict);
     if (fast_verdict_kind(sample.verdict) == fast_to_port) {
         given.kind = Action::Kind::to_port;
-        const auto out = by_device(static_cast<std::uint32_t>(sample.verdict));
+        const auto out = by_device(device);
         const bool arrives =
             in != ports.end() && out != ports.end() &&
             fast_verdict_redirect(sample.verdict) == redirect_between(in->second, out->second);
         if (arrives) given.out = out->first;
+    } else if (fast_verdict_kind(sample.verdict) == fast_encapsulate) {
+        given.kind = Action::Kind::to_port;
+        given.size -= std::min<std::uint32_t>(given.size, outer_header_size);
+        given.bytes = given.bytes.subspan(std::min(given.bytes.size(), outer_header_size));
+        const auto outer = read_outer({sample.bytes, sample.captured});
+        const auto out = std::ranges::find_if(ports, [&](const auto& port) {
+            return outer && port.second.is_tunnel &&
+                   port.second.tunnel == FastPath::Tunnel{outer->local, outer->remote, device};
+        });
+        if (out != ports.end()) given.out = out->first;
+        if (outer) given.vni = outer->vni;
     }
     (*take)(given);
 }
@@ -369,8 +439,51 @@ bool FastPath::Kernel::write_action(fast_action& action, const fast_flow_key& ke
         action.dependencies[i] = {wanted.dependencies[i].generation, wanted.dependencies[i].value};
     action.tag = wanted.tag;
     action.sampled = 0;
+    const auto out = ports.find(wanted.out);
+    if (out != ports.end() && out->second.is_tunnel)
+        action.encapsulation = {to_kernel(*wanted.vni),
+                                std::bit_cast<std::uint16_t>(be16{wanted.source_port}), out->second.next_hop};
     std::atomic_ref(action.verdict).store(verdict);
     return true;
+}
+
+// What the flows of a port have as ifindex; nothing: they have none.
+std::optional<std::uint32_t> FastPath::Kernel::source_of(PortId in, Port& port,
+                                                         std::optional<Vni> vni) noexcept {
+    if (!port.is_tunnel) return port.device;
+    if (!vni) return std::nullopt;
+    if (const auto known = port.sources.find(*vni); known != port.sources.end()) return known->second;
+    const std::pair whose{in, *vni};
+    const auto number = static_cast<std::uint32_t>(std::ranges::find(sources, whose) - sources.begin());
+    const std::uint32_t source = fast_from_tunnel + number;
+    const fast_tunnel key{to_kernel(port.tunnel.remote.address), to_kernel(port.tunnel.local),
+                          to_kernel(*vni)};
+    if (number == sources.size()) sources.push_back(whose);
+    if (bpf_map_update_elem(bpf_map__fd(programs->maps.tunnels), &key, &source, BPF_ANY) != 0)
+        return std::nullopt;
+    port.sources.emplace(*vni, source);
+    return source;
+}
+
+void FastPath::Kernel::forget_sources(Port& tunnel) const noexcept {
+    for (const auto& [vni, source] : tunnel.sources) {
+        const fast_tunnel key{to_kernel(tunnel.tunnel.remote.address), to_kernel(tunnel.tunnel.local),
+                              to_kernel(vni)};
+        bpf_map_delete_elem(bpf_map__fd(programs->maps.tunnels), &key);
+    }
+    tunnel.sources.clear();
+}
+
+// Nothing: it is not to be had.
+std::optional<std::uint64_t> FastPath::Kernel::verdict_of(const Port& in,
+                                                          const Action& action) const noexcept {
+    if (action.kind == Action::Kind::drop) return fast_verdict(fast_drop, 0, action.mtu, 0);
+    const auto out = ports.find(action.out);
+    if (out == ports.end() || out->second.link != in.link) return std::nullopt;
+    const Port& to = out->second;
+    if (!to.is_tunnel) return fast_verdict(fast_to_port, redirect_between(in, to), action.mtu, to.device);
+    if (in.is_tunnel || !action.vni) return std::nullopt;
+    return fast_verdict(fast_encapsulate, fast_redirect_egress, action.mtu, to.device);
 }
 
 FastPath::FastPath(std::unique_ptr<Kernel> kernel) noexcept : kernel_(std::move(kernel)) {}
@@ -418,11 +531,42 @@ std::expected<void, Failure> FastPath::add_device(PortId port, unsigned device) 
     return done;
 }
 
+std::expected<void, Failure> FastPath::add_uplink(unsigned device) {
+    auto attachment =
+        Attachment::make(kernel_->programs->progs.uplink_ingress, device, true, kernel_->options.attach);
+    if (!attachment) return std::unexpected(attachment.error());
+    kernel_->uplinks.push_back(std::move(*attachment));
+    return {};
+}
+
+bool FastPath::has_uplinks() const noexcept {
+    return !kernel_->uplinks.empty();
+}
+
+bool FastPath::set_tunnel(PortId port, const Tunnel& tunnel) noexcept {
+    if (tunnel.local.is_v6() || tunnel.remote.address.is_v6() || tunnel.device == 0) {
+        remove(port);
+        return false;
+    }
+    Port& set = kernel_->ports[port];
+    kernel_->forget_sources(set);
+    set.is_tunnel = true;
+    set.device = tunnel.device;
+    set.tunnel = tunnel;
+    set.next_hop = kernel_->next_hop = static_cast<std::uint16_t>((kernel_->next_hop + 1) % fast_next_hops);
+    kernel_->next_hops[set.next_hop] = {to_kernel(tunnel.local),
+                                        to_kernel(tunnel.remote.address),
+                                        std::bit_cast<std::uint16_t>(be16{tunnel.remote.port}),
+                                        {}};
+    return true;
+}
+
 void FastPath::remove(PortId port) noexcept {
     const auto found = kernel_->ports.find(port);
     if (found == kernel_->ports.end()) return;
     Port& removed = found->second;
     removed.attachments.clear();
+    kernel_->forget_sources(removed);
     const int patches = bpf_map__fd(kernel_->programs->maps.patches);
     if (removed.is_veth) {
         bpf_map_delete_elem(patches, &removed.device);
@@ -439,19 +583,14 @@ void FastPath::set_enabled(PortId port, bool enabled) noexcept {
 bool FastPath::insert(std::uint32_t slot, const FlowKey& flow, PortId in, const Action& action) noexcept {
     const auto in_port = kernel_->ports.find(in);
     if (in_port == kernel_->ports.end() || slot >= kernel_->options.max_flows) return false;
-    const auto key = kernel_key(flow, in_port->second);
-    if (!key) return false;
-    std::uint64_t verdict = fast_verdict(fast_drop, 0, action.mtu, 0);
-    if (action.kind == Action::Kind::to_port) {
-        const auto out_port = kernel_->ports.find(action.out);
-        if (out_port == kernel_->ports.end() || out_port->second.link != in_port->second.link) return false;
-        verdict = fast_verdict(fast_to_port, redirect_between(in_port->second, out_port->second), action.mtu,
-                               out_port->second.device);
-    }
+    const auto source = kernel_->source_of(in, in_port->second, action.vni);
+    const auto key = source ? kernel_key(flow, *source) : std::nullopt;
+    const auto verdict = kernel_->verdict_of(in_port->second, action);
+    if (!key || !verdict) return false;
 
     auto& entry = kernel_->actions[slot];
     const bool is_new = std::atomic_ref(entry.verdict).load() == 0;
-    if (!kernel_->write_action(entry, *key, in, action, verdict)) return false;
+    if (!kernel_->write_action(entry, *key, in, action, *verdict)) return false;
     if (!is_new) return true;
     kernel_->before[slot] = kernel_->sum(slot);
     kernel_->before[slot].last_seen = coarse_now();
@@ -461,15 +600,11 @@ bool FastPath::insert(std::uint32_t slot, const FlowKey& flow, PortId in, const 
     return false;
 }
 
-bool FastPath::erase(const FlowKey& flow, PortId in) noexcept {
-    const auto in_port = kernel_->ports.find(in);
-    if (in_port == kernel_->ports.end()) return false;
-    const auto key = kernel_key(flow, in_port->second);
-    std::uint32_t slot = 0;
-    if (!key || bpf_map_lookup_and_delete_elem(bpf_map__fd(kernel_->programs->maps.flows), &*key, &slot) != 0)
-        return false;
-    std::atomic_ref(kernel_->actions[slot].verdict).store(0);
-    return true;
+bool FastPath::erase(std::uint32_t slot) noexcept {
+    if (slot >= kernel_->options.max_flows) return false;
+    auto& action = kernel_->actions[slot];
+    if (std::atomic_ref(action.verdict).exchange(0) == 0) return false;
+    return bpf_map_delete_elem(bpf_map__fd(kernel_->programs->maps.flows), &action.key) == 0;
 }
 
 std::span<std::uint32_t> FastPath::generations() const noexcept {

@@ -12,6 +12,10 @@
 //     this namespace's stack --> TAP or TUN --- t?p_egress --flow--> another port
 //                                                   +--------miss--> its descriptor, read by weftd
 //
+//     peers --> uplink --- uplink_ingress --flow--> a port, decapsulated
+//                               +-----------miss--> this namespace's stack, weftd's socket
+//     a port's flow to a plain peer --> encapsulated, and out by the uplink as the kernel routes it
+//
 // A *flow* is its FlowKey (the VLAN is not looked at: tagged frames never have a flow) at the port where it
 // comes in. It lives in a *slot*, a number below `max_flows` that the caller hands out; the slot has the
 // counts.
@@ -22,7 +26,9 @@
 // dependencies and stays 0.
 //
 // Packets that never have a flow: not TCP or UDP over IPv4 or IPv6; fragments, IP options, extension headers;
-// TCP with SYN, FIN or RST; a tag; a destination MAC address of a group; longer than the action's MTU.
+// TCP with SYN, FIN or RST; a tag; a destination MAC address of a group; longer than the action's MTU, or
+// than what the uplink's device sends whole; from a peer, UDP without a checksum, and VXLAN whose outer UDP
+// datagram the kernel has merged with others (GRO for a socket with UDP_GRO).
 //
 // Counts are those of the wire: a super-frame is as many packets as it has segments, and each has all headers
 // from Ethernet's on (without padding, preamble and checksum).
@@ -43,9 +49,11 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "vswitch/address.h"
 #include "vswitch/flow.h"
 #include "vswitch/flow_offload.h"
 #include "vswitch/id.h"
@@ -59,6 +67,7 @@ class FastPath final : public FlowOffload {
 
     struct Options {
         std::uint32_t max_flows = 16384;
+        std::uint16_t vxlan_port = 0;       // where peers send to; 0: there are none
         std::uint32_t sample_every = 4096;  // packets of a flow, on each CPU
         Attach attach = Attach::best;
     };
@@ -82,6 +91,25 @@ class FastPath final : public FlowOffload {
     // A TAP or TUN that weftd reads and writes itself.
     std::expected<void, Failure> add_device(PortId port, unsigned device);
 
+    // A device by which peers' packets come in.
+    std::expected<void, Failure> add_uplink(unsigned device);
+
+    [[nodiscard]] bool has_uplinks() const noexcept;
+
+    // How a peer is reached by plain VXLAN (RFC 7348) over IPv4: from this address, which its packets come to
+    // as well, out by this device.
+    struct Tunnel {
+        IpAddress local;
+        Endpoint remote;
+        unsigned device = 0;
+
+        friend bool operator==(const Tunnel&, const Tunnel&) noexcept = default;
+    };
+
+    // Needs no privilege. As often as it changes; its flows, in and out, must have been made to miss before.
+    // False: it has no flows.
+    bool set_tunnel(PortId port, const Tunnel& tunnel) noexcept;
+
     // Its flows, in and out, must have been made to miss before.
     void remove(PortId port) noexcept;
 
@@ -91,7 +119,7 @@ class FastPath final : public FlowOffload {
     // --- flows ---
 
     bool insert(std::uint32_t slot, const FlowKey& key, PortId in, const Action& action) noexcept override;
-    bool erase(const FlowKey& key, PortId in) noexcept override;
+    bool erase(std::uint32_t slot) noexcept override;
 
     static constexpr std::size_t generation_count = 65536;
 
@@ -123,8 +151,9 @@ class FastPath final : public FlowOffload {
         std::uint32_t tag = 0;  // of the action
         PortId in = no_port;
         Action::Kind kind = Action::Kind::drop;
-        PortId out = no_port;    // no_port: it arrived nowhere
-        std::uint32_t size = 0;  // of the packet
+        PortId out = no_port;                   // no_port: it arrived nowhere
+        std::optional<Vni> vni = std::nullopt;  // by which it came or went
+        std::uint32_t size = 0;                 // of the packet
         std::uint16_t gso_size = 0;
         std::span<const std::uint8_t> bytes;  // its first 256; a TUN's begin with the IP header
     };
@@ -145,9 +174,8 @@ class FastPath final : public FlowOffload {
 };
 
 inline constexpr std::array fast_path_system_calls{
-    SystemCall{SYS_bpf, 0, 2},   // BPF_MAP_UPDATE_ELEM
-    SystemCall{SYS_bpf, 0, 21},  // BPF_MAP_LOOKUP_AND_DELETE_ELEM
-    SystemCall{SYS_bpf, 0, 3},   // BPF_MAP_DELETE_ELEM
+    SystemCall{SYS_bpf, 0, 2},  // BPF_MAP_UPDATE_ELEM
+    SystemCall{SYS_bpf, 0, 3},  // BPF_MAP_DELETE_ELEM
     SystemCall{SYS_close},
 };
 

@@ -26,6 +26,18 @@ std::expected<void, FastPath::Failure> FastPath::add_device(PortId, unsigned) {
     return {};
 }
 
+std::expected<void, FastPath::Failure> FastPath::add_uplink(unsigned) {
+    return {};
+}
+
+bool FastPath::has_uplinks() const noexcept {
+    return false;
+}
+
+bool FastPath::set_tunnel(PortId, const Tunnel&) noexcept {
+    return false;
+}
+
 void FastPath::remove(PortId) noexcept {}
 
 void FastPath::set_enabled(PortId, bool) noexcept {}
@@ -34,7 +46,7 @@ bool FastPath::insert(std::uint32_t, const FlowKey&, PortId, const Action&) noex
     return false;
 }
 
-bool FastPath::erase(const FlowKey&, PortId) noexcept {
+bool FastPath::erase(std::uint32_t) noexcept {
     return false;
 }
 

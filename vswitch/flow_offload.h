@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "vswitch/flow.h"
 #include "vswitch/generations.h"
@@ -29,6 +30,8 @@ class FlowOffload {
         Kind kind = Kind::drop;
         PortId out = no_port;
         std::uint16_t mtu = 0xFFFF;  // without the Ethernet header; of a super-frame its segments count
+        std::optional<Vni> vni = std::nullopt;  // of the flow's bridge: between tunnels and ports
+        std::uint16_t source_port = 0;          // of VXLAN's UDP header, towards a tunnel
         std::array<Dependency, 4> dependencies{};
         std::uint32_t tag = 0;  // comes back with samples of what this action did
     };
@@ -52,8 +55,8 @@ class FlowOffload {
     // be carried.
     virtual bool insert(std::uint32_t slot, const FlowKey& key, PortId in, const Action& action) noexcept = 0;
 
-    // False: there was none.
-    virtual bool erase(const FlowKey& key, PortId in) noexcept = 0;
+    // The flow of this slot; false: there was none.
+    virtual bool erase(std::uint32_t slot) noexcept = 0;
 
     // Since the flow's insertion.
     [[nodiscard]] virtual Totals read(std::uint32_t slot) const noexcept = 0;

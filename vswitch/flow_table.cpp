@@ -94,6 +94,7 @@ void FlowTable::decided(const Item& item, const Verdict& verdict, Instant now) n
     flow.stamp = verdict.stamp;
     flow.until = verdict.until;
     flow.mtu = offload_ == nullptr ? std::uint16_t{0} : verdict.mtu;
+    flow.vni = verdict.vni ? verdict.vni->value() : no_vni;
     count(flow, item, now);
     if (flow.out != verdict.out) turn(index, verdict.out);
     if (flow.key.protocol == ip_protocol::tcp) follow_tcp(index, item);
@@ -173,6 +174,10 @@ void FlowTable::offer(Index index, const Generations& generations, Instant now) 
     flow.tag = next_tag_++;
     FlowOffload::Action action{
         .kind = FlowOffload::Action::Kind::to_port, .out = flow.out, .mtu = flow.mtu, .tag = flow.tag};
+    if (flow.vni != no_vni) {
+        action.vni = Vni{flow.vni};
+        action.source_port = vxlan_source_port(hash(flow.key));
+    }
     for (std::size_t i = 0; i < flow.stamp.on.size(); ++i)
         action.dependencies[i] = {flow.stamp.on[i], generations.number(flow.stamp.on[i])};
     flow.offloaded = generations.holds(flow.stamp) && offload_->insert(index - 1, flow.key, flow.in, action);
@@ -189,7 +194,7 @@ void FlowTable::offer(Index index, const Generations& generations, Instant now) 
 void FlowTable::withdraw(Index index) noexcept {
     Entry& flow = entry(index);
     if (!flow.offloaded) return;
-    offload_->erase(flow.key, flow.in);
+    offload_->erase(index - 1);
     absorb(index);
     flow.offloaded = false;
     --offload_counts_.flows;

@@ -105,6 +105,7 @@ class FlowTable {
         Instant until;  // it need not be decided about again
         std::uint16_t mtu =
             0;  // its packets may be carried past the datapath up to this size; 0: they may not
+        std::optional<Vni> vni = std::nullopt;  // of the bridge, between tunnels and ports
     };
 
     // Nothing is known of fragments, and of what has neither ports nor an identifier.
@@ -178,6 +179,7 @@ class FlowTable {
   private:
     using Index = std::uint32_t;
     static constexpr Index none = 0;  // entries are counted from 1
+    static constexpr std::uint32_t no_vni = max_vni + 1;
 
     // Two cache lines for each packet, one for the rest.
     struct alignas(64) Entry {
@@ -208,6 +210,7 @@ class FlowTable {
         std::uint32_t tag = 0;
         std::uint32_t hash = 0;
         Index next_free = none;
+        std::uint32_t vni = no_vni;
     };
 
     static_assert(sizeof(Entry) == 3 * 64);

@@ -177,6 +177,11 @@ struct UdpHeader {
 
 static_assert(sizeof(UdpHeader) == 8 && alignof(UdpHeader) == 1);
 
+// VXLAN's, for a flow's hash: in 49152..65535 (RFC 7348 section 5).
+constexpr std::uint16_t vxlan_source_port(std::uint32_t flow_hash) noexcept {
+    return static_cast<std::uint16_t>(0xC000U | (flow_hash & 0x3FFFU));
+}
+
 // RFC 792, RFC 4443: the four bytes after the checksum depend on the type.
 struct IcmpHeader {
     std::uint8_t type = 0;

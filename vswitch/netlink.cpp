@@ -1,6 +1,8 @@
 #include "vswitch/netlink.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 
@@ -75,6 +77,15 @@ NlAddressHandle to_netlink(const IpAddress& address, unsigned prefix_length) {
     auto result = owned<NlAddressHandle>(nl_addr_build(family(address), bytes.data(), bytes.size()));
     nl_addr_set_prefixlen(result.get(), static_cast<int>(prefix_length));
     return result;
+}
+
+std::optional<IpAddress> from_netlink(const nl_addr* address) {
+    std::array<std::uint8_t, 16> octets{};
+    const auto size = nl_addr_get_len(address);
+    if (size > octets.size()) return std::nullopt;
+    std::memcpy(octets.data(), nl_addr_get_binary_addr(address), size);
+    if (nl_addr_get_family(address) == AF_INET6) return IpAddress::v6(octets);
+    return IpAddress::v4({octets[0], octets[1], octets[2], octets[3]});
 }
 
 RouteHandle device_route(const Prefix& to, int interface_index) {
@@ -289,6 +300,18 @@ void Netlink::remove_route(const Prefix& to, const std::string& name) {
     const auto route = device_route(to, rtnl_link_get_ifindex(link.get()));
     check(rtnl_route_delete(socket_->get(), route.get(), 0),
           "remove the route to " + to.network().to_string() + " through " + name);
+}
+
+std::optional<Netlink::Way> Netlink::way_to(const IpAddress& destination) {
+    const auto address = to_netlink(destination, destination.width());
+    rtnl_route* found = nullptr;
+    if (rtnl_route_lookup(socket_->get(), address.get(), &found) < 0) return std::nullopt;
+    const RouteHandle route{found};
+    rtnl_nexthop* next_hop = rtnl_route_nexthop_n(found, 0);
+    if (rtnl_route_get_nnexthops(found) != 1 || next_hop == nullptr) return std::nullopt;
+    Way way{.device = rtnl_route_nh_get_ifindex(next_hop), .source = std::nullopt};
+    if (const nl_addr* source = rtnl_route_get_pref_src(found)) way.source = from_netlink(source);
+    return way;
 }
 
 std::optional<std::uint16_t> Netlink::route_mtu(const IpAddress& destination) {

@@ -79,6 +79,16 @@ class Netlink {
     bool add_route(const Prefix& to, const std::string& name);
     void remove_route(const Prefix& to, const std::string& name);
 
+    struct Way {
+        int device = 0;
+        std::optional<IpAddress> source;  // that the kernel would send from
+
+        friend bool operator==(const Way&, const Way&) noexcept = default;
+    };
+
+    // The way by which `destination` is reached; nothing if there is none, or several at a time.
+    [[nodiscard]] std::optional<Way> way_to(const IpAddress& destination);
+
     // MTU of the route by which `destination` is reached (65535 if it is more); nothing if there is none.
     [[nodiscard]] std::optional<std::uint16_t> route_mtu(const IpAddress& destination);
 

@@ -198,9 +198,9 @@ TEST_CASE("with a flow a frame arrives at the other container and not at the TAP
             CHECK(pair.goes_slowly(frame));
             REQUIRE(pair.insert(frame));
             CHECK(pair.goes_fast(frame));
-            REQUIRE(pair.fast_path.erase(Pair::key_of(frame), port_a));
+            REQUIRE(pair.fast_path.erase(7));
             CHECK(pair.goes_slowly(frame));
-            CHECK_FALSE(pair.fast_path.erase(Pair::key_of(frame), port_a));
+            CHECK_FALSE(pair.fast_path.erase(7));
         }
     }
 }
@@ -350,7 +350,7 @@ TEST_CASE("counts are those of the wire, and begin anew when a slot gets another
     CHECK_FALSE(pair.insert(pair.udp_to_b(1), 8));
     const auto other = pair.to_b().udp(client_port, 1).build();
     CHECK_FALSE(pair.insert(other));
-    REQUIRE(pair.fast_path.erase(Pair::key_of(frame), port_a));
+    REQUIRE(pair.fast_path.erase(7));
     REQUIRE(pair.insert(other));
     CHECK(pair.fast_path.read(7).packets == 0);
     CHECK(pair.goes_fast(other));
@@ -460,7 +460,7 @@ TEST_CASE("a TUN has flows without MAC addresses, and none to an Ethernet port")
     const auto totals = pair.fast_path.read(1);
     CHECK(totals.packets == 1);
     CHECK(totals.bytes == 20 + 8 + 5);
-    REQUIRE(pair.fast_path.erase(flow, port_tap));
+    REQUIRE(pair.fast_path.erase(1));
     client.send(there, "again");
     const auto next = test::read_one(*device, pair.pool, pair.drops, test::is_udp(false, server_port));
     CHECK(next.size() == 20 + 8 + 5);
@@ -600,9 +600,9 @@ TEST_CASE("10,000 insertions, changes and erasures under traffic lose no packet"
             REQUIRE(pair.fast_path.insert(slot, flow, port_a, action));
         } else {
             fast += pair.fast_path.read(slot).packets;
-            REQUIRE(pair.fast_path.erase(flow, port_a));
+            REQUIRE(pair.fast_path.erase(slot));
             REQUIRE(pair.fast_path.insert(slot, other_flow, port_a, {.kind = Kind::drop}));
-            REQUIRE(pair.fast_path.erase(other_flow, port_a));
+            REQUIRE(pair.fast_path.erase(slot));
         }
         daemon();
     }
@@ -625,7 +625,7 @@ TEST_CASE("a table that is full refuses, and takes another flow when one is eras
     for (std::uint16_t i = 0; i < 4; ++i) REQUIRE(pair.insert(frame(i), i));
     CHECK_FALSE(pair.insert(frame(4), 4));
     CHECK_FALSE(pair.insert(frame(4), 3));
-    REQUIRE(pair.fast_path.erase(Pair::key_of(frame(1)), port_a));
+    REQUIRE(pair.fast_path.erase(1));
     REQUIRE(pair.insert(frame(4), 1));
     CHECK(pair.goes_slowly(frame(1)));
     CHECK(pair.goes_fast(frame(4)));
@@ -700,8 +700,7 @@ TEST_CASE("flows are inserted, read and erased without any privilege") {
         __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
         std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
         if (::syscall(SYS_capset, &header, none.data()) != 0) return;
-        worked = pair.insert(frame, 1) && pair.fast_path.erase(Pair::key_of(frame), port_a) &&
-                 pair.insert(frame, 2);
+        worked = pair.insert(frame, 1) && pair.fast_path.erase(1) && pair.insert(frame, 2);
     }).join();
     CHECK(worked);
     CHECK(pair.goes_fast(frame));

@@ -23,11 +23,7 @@ class Carrier final : public FlowOffload {
         return true;
     }
 
-    bool erase(const FlowKey& key, PortId in) noexcept override {
-        return std::erase_if(flows, [&](const auto& flow) {
-                   return flow.second.key == key && flow.second.in == in;
-               }) > 0;
-    }
+    bool erase(std::uint32_t slot) noexcept override { return flows.erase(slot) > 0; }
 
     [[nodiscard]] Totals read(std::uint32_t slot) const noexcept override { return totals.at(slot); }
 

@@ -6,6 +6,9 @@
  *   counts    array    cpu * slots + slot -> fast_count    what was done; mapped, too
  *   misses    array    cpu -> fast_misses              why a packet was left to the daemon; mapped, too
  *   patches   hash     ifindex -> fast_patch           where a miss goes, and where from the daemon's answer
+ *   tunnels   hash     fast_tunnel -> source           what comes from a peer, as key.ifindex of its flows
+ *   next_hops array    number -> fast_next_hop         the outer addresses; mapped, too. A number that was
+ *                                                      given to an action is not written again soon
  *   samples   ring     fast_sample                     for the self-check
  *   .bss               generations, ports_off          mapped, too: one store changes what the programs do
  *
@@ -25,9 +28,14 @@ enum {
     fast_ports = 65536,       /* every PortId */
     fast_dependencies = 4,
     fast_sample_bytes = 256,
+    fast_next_hops = 1024,
+    fast_tunnels = 4096,
+    fast_from_tunnel = 1U << 31, /* no device has such an index */
 };
 
-enum fast_kind { fast_none, fast_to_port, fast_drop };
+/* fast_encapsulate: VXLAN (RFC 7348) over IPv4, out by a device. What comes from a peer is decapsulated, and
+ * goes to a port. */
+enum fast_kind { fast_none, fast_to_port, fast_drop, fast_encapsulate };
 
 /* How a packet gets to another device. A veth's other end in another namespace is reached from an ingress
  * hook only; whatever is not reached is dropped in silence, by the kernel. */
@@ -38,7 +46,7 @@ enum fast_redirect {
 };
 
 struct fast_flow_key {
-    __u32 ifindex;
+    __u32 ifindex; /* or a source */
     __u8 macs[12]; /* destination, source; zero if the device has no MAC addresses */
     __u8 source[16];
     __u8 destination[16]; /* IPv4: the first four bytes */
@@ -54,6 +62,13 @@ struct fast_dependency {
     __u32 value;
 };
 
+/* One word, as the verdict is. */
+struct fast_encapsulation {
+    __be32 vni; /* as in the header: in the upper 24 bits */
+    __be16 source_port;
+    __u16 next_hop;
+} __attribute__((aligned(8)));
+
 /* Two cache lines. */
 struct fast_action {
     __u64 verdict; /* fast_verdict(); 0: there is no action */
@@ -63,7 +78,22 @@ struct fast_action {
     __u32 sampled; /* the first packet was */
     struct fast_flow_key key;
     __u32 tag; /* the daemon's */
-    __u8 room[20];
+    __u32 room;
+    struct fast_encapsulation encapsulation;
+    __u64 more_room;
+};
+
+struct fast_tunnel {
+    __be32 source; /* of the outer header */
+    __be32 destination;
+    __be32 vni;
+};
+
+struct fast_next_hop {
+    __be32 source;
+    __be32 destination;
+    __be16 port;
+    __u16 room[3];
 };
 
 struct fast_count {
@@ -90,14 +120,15 @@ struct fast_sample {
     __u64 verdict; /* that was carried out */
     __u32 slot;
     __u32 tag;
-    __u32 ifindex; /* where it came in */
-    __u32 size;    /* of the packet */
+    __u32 ifindex; /* where it came in: as in the flow's key */
+    __u32 size;    /* of the packet: as it goes out, if it is encapsulated, and as it is inside */
     __u32 gso_size;
     __u32 captured; /* of its bytes */
     __u8 bytes[fast_sample_bytes];
 };
 
-/* One word, so that it is read and written whole. `mtu`: bytes without the Ethernet header. */
+/* One word, so that it is read and written whole. `mtu`: bytes without the Ethernet header. `ifindex`: where
+ * it goes. */
 static inline __u64 fast_verdict(__u32 kind, __u32 redirect, __u32 mtu, __u32 ifindex) {
     return (__u64)kind << 56 | (__u64)redirect << 48 | (__u64)mtu << 32 | ifindex;
 }

@@ -7,6 +7,8 @@
  *   patch_egress    what this namespace's own stack sends by a patch TAP: nothing
  *   tap_egress      what this namespace sends by a TAP: known -> its action; else -> the daemon
  *   tun_egress      the same without Ethernet headers
+ *   uplink_ingress  what comes from elsewhere: VXLAN of a known peer and flow -> its action, without VXLAN;
+ *                   else -> this namespace's stack, and so to the daemon's socket
  *
  * They run with soft interrupts off, so nothing else on this CPU counts at the same time.
  */
@@ -16,6 +18,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
+#include <linux/udp.h>
 #include <stdbool.h>
 
 #include <bpf/bpf_endian.h>
@@ -66,6 +69,22 @@ struct {
 } patches SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, fast_tunnels);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct fast_tunnel);
+    __type(value, __u32);
+} tunnels SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, fast_next_hops);
+    __type(key, __u32);
+    __type(value, struct fast_next_hop);
+} next_hops SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 1 << 18);
 } samples SEC(".maps");
@@ -75,8 +94,23 @@ volatile __u8 ports_off[fast_ports];
 
 const volatile __u32 slots = 1;
 const volatile __u32 sample_every = 1;
+const volatile __be16 vxlan_port;
 
 enum { ethernet_header = 14, udp_header = 8, tcp_header = 20, ipv4_header = 20, ipv6_header = 40 };
+
+/* Of VXLAN over IPv4, in front of a frame. */
+struct outer {
+    struct ethhdr ethernet;
+    struct iphdr ip;
+    struct udphdr udp;
+    __be32 flags;
+    __be32 vni;
+} __attribute__((packed));
+
+enum { outer_headers = sizeof(struct outer), vxlan_has_vni = 0x08000000 };
+
+/* BPF_F_ADJ_ROOM_DECAP_L3_*, which Debian 12's header does not have. */
+enum { to_l3_ipv4 = 1 << 7, to_l3_ipv6 = 1 << 8 };
 
 enum { tcp_fin_syn_rst = 0x07 };
 
@@ -91,15 +125,16 @@ enum { missed = -2 };
         missed;                                                            \
     })
 
-/* Both return the size of the IP header, or 0: not a packet that may have a flow. `size` is all from there.
+/* Both return the size of the IP header, or 0: not a packet that may have a flow. `size` is all from there,
+ * of which at most `padding` is behind the packet.
  */
-static __always_inline __u32 read_ipv4(const struct iphdr* ip, const void* end, __u32 size,
+static __always_inline __u32 read_ipv4(const struct iphdr* ip, const void* end, __u32 size, __u32 padding,
                                        struct fast_flow_key* key) {
     if ((const void*)(ip + 1) > end) return 0;
     if (*(const __u8*)ip != 0x45) return 0;
     if (ip->frag_off & bpf_htons(0xBFFF)) return 0;
     __u32 total = bpf_ntohs(ip->tot_len);
-    if (total > size || total < ipv4_header + udp_header) return 0;
+    if (total > size || size - total > padding || total < ipv4_header + udp_header) return 0;
     __builtin_memcpy(key->source, &ip->saddr, 4);
     __builtin_memset(key->source + 4, 0, 12);
     __builtin_memcpy(key->destination, &ip->daddr, 4);
@@ -108,12 +143,13 @@ static __always_inline __u32 read_ipv4(const struct iphdr* ip, const void* end, 
     return ipv4_header;
 }
 
-static __always_inline __u32 read_ipv6(const struct ipv6hdr* ip, const void* end, __u32 size,
+static __always_inline __u32 read_ipv6(const struct ipv6hdr* ip, const void* end, __u32 size, __u32 padding,
                                        struct fast_flow_key* key) {
     if ((const void*)(ip + 1) > end) return 0;
     if (*(const __u8*)ip >> 4 != 6) return 0;
     __u32 payload = bpf_ntohs(ip->payload_len);
-    if (payload + ipv6_header > size || payload < udp_header) return 0;
+    __u32 total = payload + ipv6_header;
+    if (total > size || size - total > padding || payload < udp_header) return 0;
     __builtin_memcpy(key->source, &ip->saddr, 16);
     __builtin_memcpy(key->destination, &ip->daddr, 16);
     key->protocol = ip->nexthdr;
@@ -121,7 +157,7 @@ static __always_inline __u32 read_ipv6(const struct ipv6hdr* ip, const void* end
 }
 
 /* The size of the transport header, or 0. */
-static __always_inline __u32 read_transport(const __u8* transport, const void* end,
+static __always_inline __u32 read_transport(const __u8* transport, const void* end, bool wants_checksum,
                                             struct fast_flow_key* key) {
     __u32 size = udp_header;
     if ((const void*)(transport + udp_header) > end) return 0;
@@ -130,21 +166,26 @@ static __always_inline __u32 read_transport(const __u8* transport, const void* e
         if (transport[13] & tcp_fin_syn_rst) return 0;
         size = (transport[12] >> 4) * 4;
         if (size < tcp_header) return 0;
-    } else if (key->protocol != IPPROTO_UDP) {
+    } else if (key->protocol != IPPROTO_UDP || (wants_checksum && !transport[6] && !transport[7])) {
         return 0;
     }
     __builtin_memcpy(&key->source_port, transport, 4);
     return size;
 }
 
-/* The size of all headers, `link` being Ethernet's, or 0. */
-static __always_inline __u32 read_key(struct __sk_buff* skb, const __u32 link, struct fast_flow_key* key) {
-    const __u32 wanted = link + ipv6_header + tcp_header;
+/* What does not have an outer header may have padding, of an Ethernet frame's least size or more. */
+enum { any_padding = 0xFFFF };
+
+/* The size of all headers, `link` being Ethernet's, or 0. `before` bytes come before them. */
+static __always_inline __u32 read_key(struct __sk_buff* skb, const __u32 before, const __u32 link,
+                                      struct fast_flow_key* key) {
+    const __u32 wanted = before + link + ipv6_header + tcp_header;
+    const __u32 padding = before ? 0 : any_padding;
     if (skb->vlan_present) return 0;
     const long linear = (long)skb->data_end - (long)skb->data;
     if (linear < wanted && linear < skb->len && bpf_skb_pull_data(skb, skb->len < wanted ? skb->len : wanted))
         return 0;
-    const void* data = (const void*)(long)skb->data;
+    const void* data = (const void*)(long)skb->data + before;
     const void* end = (const void*)(long)skb->data_end;
     const void* network = data + link;
     if (link) {
@@ -156,19 +197,18 @@ static __always_inline __u32 read_key(struct __sk_buff* skb, const __u32 link, s
         __builtin_memset(key->macs, 0, 12);
         key->ether_type = (__be16)skb->protocol;
     }
-    key->ifindex = skb->ifindex;
     key->zero = 0;
 
     __u32 size;
     if (key->ether_type == bpf_htons(ETH_P_IP)) {
-        size = read_ipv4(network, end, skb->len - link, key);
+        size = read_ipv4(network, end, skb->len - link - before, padding, key);
     } else if (key->ether_type == bpf_htons(ETH_P_IPV6)) {
-        size = read_ipv6(network, end, skb->len - link, key);
+        size = read_ipv6(network, end, skb->len - link - before, padding, key);
     } else {
         return 0;
     }
     if (!size) return 0;
-    __u32 transport = read_transport(network + size, end, key);
+    __u32 transport = read_transport(network + size, end, before, key);
     return transport ? link + size + transport : 0;
 }
 
@@ -200,7 +240,7 @@ static __noinline int sample(struct __sk_buff* skb, struct fast_action* action, 
     sample->slot = slot;
     sample->tag = action->tag;
     sample->verdict = verdict;
-    sample->ifindex = skb->ifindex;
+    sample->ifindex = action->key.ifindex;
     sample->size = skb->len;
     sample->gso_size = skb->gso_size;
     sample->captured = captured;
@@ -215,13 +255,13 @@ static __noinline int sample(struct __sk_buff* skb, struct fast_action* action, 
     return 1;
 }
 
-/* As on the wire: a super-frame is its segments, each with all headers. */
-static __always_inline void count(struct __sk_buff* skb, __u32 headers, struct fast_action* action,
-                                  __u32 slot, __u64 verdict) {
+/* As on the wire: a super-frame is its segments, each with all headers. True: it is to be sampled. */
+static __always_inline bool count(struct __sk_buff* skb, const __u32 before, __u32 headers,
+                                  struct fast_action* action, __u32 slot) {
     __u32 index = bpf_get_smp_processor_id() * slots + slot;
     struct fast_count* mine = bpf_map_lookup_elem(&counts, &index);
-    if (!mine) return;
-    __u32 size = skb->len;
+    if (!mine) return false;
+    __u32 size = skb->len - before;
     __u32 segments = 1;
     if (skb->gso_size) {
         segments = skb->gso_segs;
@@ -231,12 +271,13 @@ static __always_inline void count(struct __sk_buff* skb, __u32 headers, struct f
     mine->packets += segments;
     mine->bytes += size + (__u64)(segments - 1) * headers;
     mine->last_seen = bpf_ktime_get_coarse_ns();
-    if (mine->until_sample == 0 || !action->sampled) {
+    bool due = mine->until_sample == 0 || !action->sampled;
+    if (due) {
         mine->until_sample = sample_every;
         action->sampled = 1;
-        sample(skb, action, slot, verdict);
     }
     mine->until_sample--;
+    return due;
 }
 
 static __always_inline int redirect(__u32 ifindex, __u32 how) {
@@ -244,10 +285,82 @@ static __always_inline int redirect(__u32 ifindex, __u32 how) {
     return (int)bpf_redirect(ifindex, how == fast_redirect_ingress ? BPF_F_INGRESS : 0);
 }
 
-/* Does what the flow's action says and returns how it went on, or `missed`. */
-static __always_inline int repeat(struct __sk_buff* skb, const __u32 link) {
+static __always_inline __u16 folded(__u32 sum) {
+    sum = (sum & 0xFFFF) + (sum >> 16);
+    sum = (sum & 0xFFFF) + (sum >> 16);
+    return (__u16)~sum;
+}
+
+/* The frame goes into VXLAN: room behind its Ethernet header, which becomes the outer one, and is written
+ * again at the end of the room. The kernel fills in the outer MAC addresses. False: the packet is as it was.
+ */
+static __always_inline bool encapsulate(struct __sk_buff* skb, const struct fast_flow_key* key,
+                                        const struct fast_encapsulation* how) {
+    const __u64 room = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
+                       BPF_F_ADJ_ROOM_ENCAP_L2(ethernet_header) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
+
+    struct {
+        struct outer outer;
+        struct ethhdr inner;
+    } __attribute__((packed)) headers = {};
+
+    const __u32 number = how->next_hop;
+    const struct fast_next_hop* hop = bpf_map_lookup_elem(&next_hops, &number);
+    if (!hop) return false;
+    const __u32 size = skb->len + outer_headers - ethernet_header;
+    headers.outer.ethernet.h_proto = bpf_htons(ETH_P_IP);
+    headers.outer.ip.version = 4;
+    headers.outer.ip.ihl = ipv4_header / 4;
+    headers.outer.ip.tot_len = bpf_htons((__u16)size);
+    headers.outer.ip.id = (__be16)bpf_get_prandom_u32();
+    headers.outer.ip.ttl = 64;
+    headers.outer.ip.protocol = IPPROTO_UDP;
+    headers.outer.ip.saddr = hop->source;
+    headers.outer.ip.daddr = hop->destination;
+    headers.outer.udp.source = how->source_port;
+    headers.outer.udp.dest = hop->port;
+    headers.outer.udp.len = bpf_htons((__u16)(size - ipv4_header));
+    headers.outer.flags = bpf_htonl(vxlan_has_vni);
+    headers.outer.vni = how->vni;
+    __builtin_memcpy(&headers.inner, key->macs, 12);
+    headers.inner.h_proto = key->ether_type;
+    __u32 sum =
+        bpf_htons(0x4500) + headers.outer.ip.tot_len + headers.outer.ip.id + bpf_htons(64 << 8 | IPPROTO_UDP);
+    sum += (hop->source & 0xFFFF) + (hop->source >> 16);
+    sum += (hop->destination & 0xFFFF) + (hop->destination >> 16);
+    headers.outer.ip.check = folded(sum);
+    if (bpf_skb_adjust_room(skb, outer_headers, BPF_ADJ_ROOM_MAC, room)) return false;
+    return !bpf_skb_store_bytes(skb, 0, &headers, sizeof(headers), 0);
+}
+
+/* Out of VXLAN again: what is between the two Ethernet headers goes. Kernels before 6.3 do not know how a
+ * packet becomes IPv6 by that. False: the packet is as it was. */
+static __always_inline bool decapsulate(struct __sk_buff* skb, const struct fast_flow_key* key) {
+    struct ethhdr inner;
+    const bool is_v4 = key->ether_type == bpf_htons(ETH_P_IP);
+    const __u64 to_ip = is_v4 ? to_l3_ipv4 : to_l3_ipv6;
+    __builtin_memcpy(&inner, key->macs, 12);
+    inner.h_proto = key->ether_type;
+    if (bpf_skb_adjust_room(skb, -outer_headers, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | to_ip)) {
+        if (!is_v4 || bpf_skb_adjust_room(skb, -outer_headers, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+            return false;
+    }
+    return !bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), 0);
+}
+
+/* What the device sends whole, now. */
+static __always_inline bool fits(struct __sk_buff* skb, __u32 ifindex, __u32 size) {
+    __u32 mtu = size;
+    bpf_check_mtu(skb, ifindex, &mtu, 0, 0);
+    return size <= mtu && skb->len + outer_headers - ethernet_header <= 0xFFFF;
+}
+
+/* Does what the flow's action says and returns how it went on, or `missed`. Of a packet from a peer, `before`
+ * is what VXLAN has put before the frame, and `source` the peer. */
+static __always_inline int repeat(struct __sk_buff* skb, const __u32 before, const __u32 link, __u32 source) {
     struct fast_flow_key key;
-    __u32 headers = read_key(skb, link, &key);
+    key.ifindex = source;
+    __u32 headers = read_key(skb, before, link, &key);
     if (!headers) return miss(unsuitable);
     const __u32* found = bpf_map_lookup_elem(&flows, &key);
     if (!found) return miss(unknown);
@@ -257,18 +370,53 @@ static __always_inline int repeat(struct __sk_buff* skb, const __u32 link) {
 
     __u64 verdict = *(volatile __u64*)&action->verdict;
     bool stale = is_stale(action);
+
+    union {
+        __u64 word;
+        struct fast_encapsulation how;
+    } encapsulation = {.word = *(volatile __u64*)&action->encapsulation};
+
     asm volatile("" ::: "memory");
     bool is_mine = is_key(&key, &action->key);
     asm volatile("" ::: "memory");
     if (!verdict || !is_mine) return miss(unknown);
     if (stale || *(volatile __u64*)&action->verdict != verdict) return miss(stale);
-    __u32 largest = skb->gso_size ? headers - link + skb->gso_size : skb->len - link;
+    __u32 largest = skb->gso_size ? headers - link + skb->gso_size : skb->len - before - link;
     if (largest > fast_verdict_mtu(verdict)) return miss(too_big);
+    const __u32 kind = fast_verdict_kind(verdict);
+    const __u32 ifindex = (__u32)verdict;
 
-    count(skb, headers, action, slot, verdict);
-    if (fast_verdict_kind(verdict) == fast_to_port)
-        return redirect((__u32)verdict, fast_verdict_redirect(verdict));
+    if (link && !before && kind == fast_encapsulate) {
+        if (!fits(skb, ifindex, largest + outer_headers)) return miss(too_big);
+        if (!encapsulate(skb, &key, &encapsulation.how)) return miss(unsuitable);
+        if (count(skb, outer_headers, headers, action, slot)) sample(skb, action, slot, verdict);
+        return (int)bpf_redirect_neigh(ifindex, 0, 0, 0);
+    }
+    if (before && !decapsulate(skb, &key)) return miss(unsuitable);
+    if (count(skb, 0, headers, action, slot)) sample(skb, action, slot, verdict);
+    if (kind == fast_to_port) return redirect(ifindex, fast_verdict_redirect(verdict));
     return TC_ACT_SHOT;
+}
+
+/* The source that a VXLAN packet to this host comes from; 0: it is none, or of nobody who has flows. Its UDP
+ * checksum is not looked at: what it covers is compared with the flow's key, or has the inner packet's own,
+ * which must be there. */
+static __always_inline __u32 tunnel_of(struct __sk_buff* skb) {
+    if (!vxlan_port || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type || skb->vlan_present) return 0;
+    if (skb->len <= outer_headers + ethernet_header) return 0;
+    if ((long)skb->data_end - (long)skb->data < outer_headers && bpf_skb_pull_data(skb, outer_headers))
+        return 0;
+    const struct outer* outer = (const void*)(long)skb->data;
+    if ((const void*)(outer + 1) > (const void*)(long)skb->data_end) return 0;
+    if (*(const __u8*)&outer->ip != 0x45 || outer->ip.frag_off & bpf_htons(0xBFFF)) return 0;
+    if (outer->ip.protocol != IPPROTO_UDP || outer->udp.dest != vxlan_port) return 0;
+    const __u32 size = skb->len - ethernet_header;
+    if (bpf_ntohs(outer->ip.tot_len) != size || bpf_ntohs(outer->udp.len) != size - ipv4_header) return 0;
+    if (!(outer->flags & bpf_htonl(vxlan_has_vni))) return 0;
+    struct fast_tunnel tunnel = {
+        .source = outer->ip.saddr, .destination = outer->ip.daddr, .vni = outer->vni & bpf_htonl(0xFFFFFF00)};
+    const __u32* source = bpf_map_lookup_elem(&tunnels, &tunnel);
+    return source ? *source : 0;
 }
 
 /* Never to this namespace's own stack: whoever has no patch is being added or removed. */
@@ -281,7 +429,7 @@ static __always_inline int to_patch(struct __sk_buff* skb) {
 SEC("tc")
 
 int veth_ingress(struct __sk_buff* skb) {
-    int action = repeat(skb, ethernet_header);
+    int action = repeat(skb, 0, ethernet_header, skb->ifindex);
     return action == missed ? to_patch(skb) : action;
 }
 
@@ -301,13 +449,21 @@ int patch_egress(struct __sk_buff* skb) {
 SEC("tc")
 
 int tap_egress(struct __sk_buff* skb) {
-    int action = repeat(skb, ethernet_header);
+    int action = repeat(skb, 0, ethernet_header, skb->ifindex);
     return action == missed ? TC_ACT_UNSPEC : action;
 }
 
 SEC("tc")
 
 int tun_egress(struct __sk_buff* skb) {
-    int action = repeat(skb, 0);
+    int action = repeat(skb, 0, 0, skb->ifindex);
+    return action == missed ? TC_ACT_UNSPEC : action;
+}
+
+SEC("tc")
+
+int uplink_ingress(struct __sk_buff* skb) {
+    __u32 source = tunnel_of(skb);
+    int action = source ? repeat(skb, outer_headers, ethernet_header, source) : missed;
     return action == missed ? TC_ACT_UNSPEC : action;
 }

@@ -1,0 +1,133 @@
+#!/bin/bash
+# Plain VXLAN in the kernel: established flows between a container and a peer are encapsulated and decapsulated there, past
+# weftd, whether the peer is a kernel or a weft; a peer that is reached another way is so from the next packet on.
+#
+#   c1 (veth) --- site-a 192.0.2.1, .9 ---+--- 192.0.2.2 vtep (kernel's vxlan) --- c3
+#                                         +--- 192.0.2.3 site-b --- c4 (veth)
+. "$(dirname "$0")/lib.sh"
+need iperf3 tcpdump
+
+ns wire site-a site-b vtep c1 c3 c4
+on wire ip link add br0 type bridge
+on wire ip link set br0 up
+for end in site-a site-b vtep; do
+    link "$end" eth0 wire "to-$end"
+    on wire ip link set "to-$end" master br0
+done
+address site-a eth0 192.0.2.1/24 192.0.2.9/24
+address vtep eth0 192.0.2.2/24
+address site-b eth0 192.0.2.3/24
+link vtep to-c3 c3 eth0
+address c3 eth0 10.10.0.13/24 fd00:10::13/64
+on c3 ip link set eth0 mtu 1450
+on vtep ip link add br0 type bridge
+on vtep ip link add vxlan100 type vxlan id 100 local 192.0.2.2 remote 192.0.2.1 dstport 4789
+on vtep ip link set vxlan100 master br0 up
+on vtep ip link set to-c3 master br0
+on vtep ip link set br0 up
+
+# node HOST NUMBER [PEER ADDRESS]...
+node() {
+    local host=$1 number=$2
+    shift 2
+    cat <<END
+[fastpath]
+check_every = 64
+
+[[bridge]]
+name = "lan"
+vni = 100
+
+[[port]]
+name = "p$number"
+type = "veth"
+device = "eth0"
+netns = "$(ns_name "$host")"
+bridge = "lan"
+address = ["10.10.0.1$number/24", "fd00:10::1$number/64"]
+END
+    while (($# > 1)); do
+        printf '\n[[peer]]\nname = "%s"\nencryption = "none"\nbridges = ["lan"]\nendpoint = "%s:4789"\n' "$1" "$2"
+        shift 2
+    done
+}
+node c1 1 vtep 192.0.2.2 site-b 192.0.2.3 | config site-a
+node c4 4 site-a 192.0.2.1 | config site-b
+start site-a site-b
+[[ $(query site-a status .fast_path.mode) == tc ]] || skip "no fast path: $(query site-a status .fast_path.why_not)"
+[[ $(mtu_of c1 eth0) == 1450 ]] || fail "c1 has an MTU of $(mtu_of c1 eth0), not 1450"
+wait_for "the vtep" 15 reaches c1 10.10.0.13
+wait_for "site-b" 15 reaches c1 10.10.0.14
+wait_for "IPv6" 15 reaches c1 fd00:10::13
+wait_for "IPv6" 15 reaches c1 fd00:10::14
+
+# in_kernel FILTER: a flow of which the kernel has carried much.
+in_kernel() { [[ $(weft "$1" flows --limit 1000 --json | jq "[.flows[] | select($2 and .path == \"kernel\")] | length") -gt 0 ]]; }
+no_differences() {
+    local site
+    for site in "$@"; do
+        [[ $(query "$site" status .fast_path.checked_packets) -gt 0 ]] || fail "$site has compared nothing"
+        [[ $(query "$site" status .fast_path.differed_packets) == 0 ]] || fail "$site: the comparison found differences"
+    done
+}
+
+# crosses SITE CLIENT SERVER ADDRESS: TCP both ways, whole, of which weftd sees next to nothing.
+crosses() {
+    local site=$1 before used
+    shift
+    tcp "$@" 1000000
+    before=$(awk '{ print $14 + $15 }' "/proc/${daemon[$site]}/stat")
+    tcp "$@" 200000000
+    used=$(($(awk '{ print $14 + $15 }' "/proc/${daemon[$site]}/stat") - before))
+    echo "$1 <-> $2 ($3): $site used $used hundredths of a second"
+    ((used <= 30)) || fail "$site is busy with what the kernel carries"
+}
+
+say "TCP to and from a kernel's VTEP"
+crosses site-a c1 c3 10.10.0.13
+crosses site-a c3 c1 10.10.0.11
+crosses site-a c1 c3 fd00:10::13
+say "TCP to and from another weft"
+crosses site-b c1 c4 10.10.0.14
+crosses site-a c4 c1 fd00:10::11
+no_differences site-a site-b
+weft site-a status
+
+say "UDP both ways, of every size; what is too large for the wire goes as before"
+spawn c3 "$work/echo.log" "$here/datagrams.py" echo 7000
+wait_for "c3 listens" 10 on c3 sh -c "grep -qi ':1B58 ' /proc/net/udp6"
+on c1 "$here/datagrams.py" call 10.10.0.13 7000 1,2,17,64,100,1000,1421,1422,1423,1472,4000,64 || fail "datagrams are lost or altered"
+on c1 "$here/datagrams.py" call fd00:10::13 7000 1,2,17,64,100,1000,1401,1402,1403,4000,64 || fail "datagrams are lost or altered"
+no_differences site-a
+
+say "what is on the wire is VXLAN of this peer, with right headers"
+capture vtep eth0 "$work/wire.pcap" 'udp dst port 4789 and src host 192.0.2.1'
+on c1 "$here/datagrams.py" call 10.10.0.13 7000 200,200,200,200 || fail "datagrams are lost or altered"
+captured
+tcpdump -n -vv -r "$work/wire.pcap" 2>/dev/null | tee "$work/wire.txt" | tail -4
+grep -q 'VXLAN.*vni 100' "$work/wire.txt" || fail "no VXLAN"
+grep -q 'bad cksum' "$work/wire.txt" && fail "a bad header checksum on the wire"
+
+say "another way to the peer: flows follow within two seconds"
+spawn c3 "$work/server.log" iperf3 --server --one-off --forceflush
+wait_for "iperf3 listens" 10 grep -q listening "$work/server.log"
+spawn c1 "$work/iperf.json" iperf3 --client 10.10.0.13 --bitrate 50M --time 6 --json
+client=$last_spawned
+wait_for "the flow is in the kernel" 5 in_kernel site-a '.protocol == 6 and .destination == "10.10.0.13" and .bytes > 3000000'
+on site-a ip route replace 192.0.2.2/32 dev eth0 src 192.0.2.9
+on vtep ip link set vxlan100 type vxlan remote 192.0.2.9
+sleep 2
+capture vtep eth0 "$work/way.pcap" 'udp dst port 4789 and src net 192.0.2.0/24'
+wait_for "iperf3 ends" 20 gone "$client"
+captured
+by_source() { tcpdump -n -r "$work/way.pcap" "src host $1" 2>/dev/null | wc -l; }
+echo "from 192.0.2.1: $(by_source 192.0.2.1) packets, from 192.0.2.9: $(by_source 192.0.2.9)"
+(($(by_source 192.0.2.1) == 0 && $(by_source 192.0.2.9) > 100)) || fail "packets go the old way"
+[[ $(jq .end.sum_received.bytes "$work/iperf.json") -gt 30000000 ]] || fail "the connection did not live through it"
+no_differences site-a
+
+say "killed, it leaves nothing at the uplink"
+crash site-a
+no_veth() { ! on site-a ip -o link show | grep -q weftv; }
+wait_for "its veth pairs are gone" 5 no_veth
+reaches c3 10.10.0.11 && fail "somebody still answers"
