@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -220,6 +221,22 @@ def idle_latency(site, scale):
     return latency("rtt", *ping(site, scale.pings))
 
 
+def exchange(site, scale):
+    """Round trips of 64 bytes in UDP, one after the other without a pause; idle, and of an established flow."""
+    if not shutil.which("sockperf"):
+        raise MeasureError("no sockperf")
+    seconds = str(max(scale.udp, 1))
+    with Server(site.end_b, "sockperf", "server", "-i", OVER_B, "-p", str(UDP_PORT), ready="Warmup"):
+        out = run(site.end_a, "sockperf", "ping-pong", "-i", OVER_B, "-p", str(UDP_PORT), "-m", str(SMALL),
+                  "-t", seconds, "--full-rtt", timeout=30)
+    found = {int(float(percent)): float(us) for percent, us in
+             re.findall(r"percentile ([\d.]+) =\s+([\d.]+)", out)}
+    if 50 not in found:
+        raise MeasureError(f"sockperf: {out.strip()[-200:]}")
+    return {"exchange_p50_us": found[50], "exchange_p99_us": float(
+        re.findall(r"percentile 99\.000 =\s+([\d.]+)", out)[0])}
+
+
 def iperf3_server(site):
     return Server(site.end_b, "iperf3", "-s", "-1", "-B", OVER_B, "--forceflush",
                   ready="Server listening")
@@ -359,6 +376,7 @@ def measure(site, scale):
     metrics, notes = {}, []
     steps = [
         lambda: idle_latency(site, scale),
+        lambda: exchange(site, scale),
         lambda: tcp(site, scale.tcp, 1),
         lambda: tcp(site, scale.tcp, 4),
         lambda: loaded_latency(site, scale),

@@ -26,6 +26,8 @@ THROUGHPUT = [
 COST = [
     Column("rtt_p50_us", "idle p50", f"us {DOWN}", "{:.0f}"),
     Column("rtt_p99_us", "idle p99", f"us {DOWN}", "{:.0f}"),
+    Column("exchange_p50_us", "UDP p50", f"us {DOWN}", "{:.1f}"),
+    Column("exchange_p99_us", "UDP p99", f"us {DOWN}", "{:.1f}"),
     Column("load_p50_us", "loaded p50", f"us {DOWN}", "{:.0f}"),
     Column("load_p99_us", "loaded p99", f"us {DOWN}", "{:.0f}"),
     Column("tcp1_daemon_s_per_gb", "daemon CPU", f"s/GB {DOWN}", "{:.2f}"),

@@ -8,7 +8,9 @@
         Sends SIZE bytes of payload each (at least 8), at the given rate or (0,
         the default) without a limit. Prints one line of JSON.
 
-Each payload begins with its number, 8 bytes, little-endian.
+Each payload begins with its number, 8 bytes, little-endian. The sender begins with
+a greeting, which has the highest number and is answered: the flow has two
+directions then, as every conversation has.
 
 iperf3 needs a TCP connection over the very path that is being flooded, and one
 system call for each packet. This uses sendmmsg and recvmmsg, through ctypes.
@@ -26,6 +28,8 @@ SOCKET_BUFFER = 4 << 20
 MSG_WAITFORONE = 0x10000
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 PR_SET_TIMERSLACK = 29
+
+GREETING = struct.pack("<Q", (1 << 64) - 1)
 
 NUMBERS = struct.Struct(f"<{BATCH}Q")
 
@@ -75,13 +79,14 @@ def receive(address, port):
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     sock = udp_socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,
-                    b"".join(n.to_bytes(8, "little") for n in (0, 100_000)))
     sock.bind((address, port))
     batch = Batch(2048)
     fd, packets, first, last = sock.fileno(), 0, None, None
     highest, reordered = -1, 0
     print("ready", flush=True)
+    sock.sendto(*sock.recvfrom(2048))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,
+                    b"".join(n.to_bytes(8, "little") for n in (0, 100_000)))
     while not stopped:
         n = libc.recvmmsg(fd, batch.messages, BATCH, MSG_WAITFORONE, None)
         if n <= 0:
@@ -108,10 +113,24 @@ def count_late(numbers, highest):
     return late, highest
 
 
+def greet(sock):
+    """Until it is answered; the first one may be lost while addresses are resolved."""
+    sock.settimeout(1)
+    for _ in range(5):
+        sock.send(GREETING)
+        try:
+            sock.recv(2048)
+            break
+        except OSError:
+            pass
+    sock.setblocking(True)
+
+
 def send(address, port, size, seconds, rate):
     libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
     sock = udp_socket()
     sock.connect((address, port))
+    greet(sock)
     batch = Batch(size)
     fd, packets, refused = sock.fileno(), 0, 0
     start = now = time.monotonic()
