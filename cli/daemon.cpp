@@ -294,8 +294,8 @@ void Daemon::change(const config::AddPort& add) {
                                 .vlan = port.vlan,
                                 .trunk = port.trunk,
                                 .addresses = port.address});
-    if (port.type == config::Port::Type::tap && !port.netns)
-        offloading_.add_device(id, port.name, queues[0]->name());
+    const bool is_tuntap = port.type == config::Port::Type::tap || port.type == config::Port::Type::tun;
+    if (is_tuntap && !port.netns) offloading_.add_device(id, port.name, queues[0]->name());
     if (!port.fast_path) offloading_.exclude(id);
     if (port.bridge) {
         workers_->post_all([id, bridge = bridge_id(*port.bridge), filter = filter_of(port)](Worker& worker) {

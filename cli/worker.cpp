@@ -179,7 +179,8 @@ void Worker::check_samples() {
     fast_path_->take_samples([this](const FastPath::Sample& sample) {
         const PortId out = sample.kind == FastPath::Action::Kind::to_port ? sample.out : no_port;
         ++checked_;
-        if (datapath_.check({sample.slot, sample.tag, sample.in, out, sample.vni, sample.bytes}, now()))
+        if (datapath_.check(
+                {sample.slot, sample.tag, sample.in, out, sample.vni, sample.is_frame, sample.bytes}, now()))
             return;
         ++differed_;
         emit(FlowDiffered{sample.in, out});

@@ -11,7 +11,7 @@
 #include "overlay/vxlan.h"
 #include "vswitch/gso.h"
 #include "vswitch/headers.h"
-#include "vswitch/left_checksum.h"
+#include "vswitch/left_to_device.h"
 #include "vswitch/vlan.h"
 
 namespace weft {
@@ -22,6 +22,10 @@ constexpr std::size_t max_bound = 256;  // packets that wait for the end of the 
 
 // What is larger is worth asking whether it arrives.
 constexpr std::size_t confirmed_room = PathMtu{PathSearch::base, true}.room();
+
+std::uint32_t vni_or_none(const Topology::BridgeSlot& slot) noexcept {
+    return slot.vni ? slot.vni->value() : FlowTable::no_vni;
+}
 
 }  // namespace
 
@@ -49,7 +53,9 @@ void Datapath::from_port(PortId in, std::span<Packet> batch, Instant now) noexce
                 take_frame(topology_.bridge(port.bridge), in, std::move(packet));
                 break;
             case Port::Kind::datagram_device:
+                trail_ = {.from = in};
                 route_datagram(in, in, std::move(packet));
+                trail_ = {};
                 break;
             default:
                 port.drops.add(Drop::no_route);
@@ -107,7 +113,10 @@ void Datapath::forward_frame(Frame frame) noexcept {
     auto& [slot, in, packet, what, flow_hash] = frame;
     const PortId known =
         FlowTable::follows(what) ? flows_.pass(frame.item(), topology_.generations(), now_) : no_port;
-    if (known != no_port) return deliver_frame(*slot, in, known, std::move(packet), what);
+    if (known != no_port) {
+        if (in == trail_.out) close_trail(known, &frame);
+        return deliver_frame(*slot, in, known, std::move(packet), what);
+    }
     const Verdict verdict = slot->bridge.forward(what.flow, in, now_);
     if (verdict.learned) announce(StationLearned{slot->id, what.flow.vlan, what.flow.source_mac, in});
     switch (verdict.action) {
@@ -115,6 +124,7 @@ void Datapath::forward_frame(Frame frame) noexcept {
             return count(in, verdict.reason);
         case Verdict::Action::forward:
             remember(frame, verdict.out);
+            if (in == trail_.out) close_trail(verdict.out, &frame);
             return deliver_frame(*slot, in, verdict.out, std::move(packet), what);
         case Verdict::Action::flood:
             return flood(*slot, in, std::move(packet), what);
@@ -140,18 +150,21 @@ void Datapath::remember(const Frame& frame, PortId out) noexcept {
 // Whoever carries a frame changes nothing in it: it has no tag, neither here nor there. Peers with keys are
 // this datapath's alone.
 bool Datapath::can_be_carried(const Frame& frame, PortId out) noexcept {
-    const auto is_plain = [&](PortId port) {
-        const Port& of = topology_.port(port);
-        if (of.kind != Port::Kind::tunnel) return of.kind == Port::Kind::frame_device;
-        const Peer* peer = topology_.peers().find(of.peer);
-        return peer != nullptr && !peer->encrypted;
-    };
-    if (!is_plain(frame.in) || !is_plain(out)) return false;
-    const auto is_untagged = [&](PortId port) {
-        const BridgeMember* member = frame.slot->bridge.member(port);
-        return member != nullptr && member->vlans.is_untagged(frame.what.flow.vlan);
-    };
-    return is_untagged(frame.in) && is_untagged(out);
+    const VlanId vlan = frame.what.flow.vlan;
+    return is_plain(frame.in) && is_plain(out) && is_untagged(*frame.slot, frame.in, vlan) &&
+           is_untagged(*frame.slot, out, vlan);
+}
+
+bool Datapath::is_plain(PortId port) noexcept {
+    const Port& of = topology_.port(port);
+    if (of.kind != Port::Kind::tunnel) return of.kind == Port::Kind::frame_device;
+    const Peer* peer = topology_.peers().find(of.peer);
+    return peer != nullptr && !peer->encrypted;
+}
+
+bool Datapath::is_untagged(const Topology::BridgeSlot& slot, PortId port, VlanId vlan) noexcept {
+    const BridgeMember* member = slot.bridge.member(port);
+    return member != nullptr && member->vlans.is_untagged(vlan);
 }
 
 // A copy for every member but the last one, which gets the frame itself (head-end replication, as to
@@ -203,10 +216,14 @@ void Datapath::forward_datagram(PortId in, Packet datagram, const Classified& wh
     if (verdict.reason) {
         count(in, *verdict.reason);
     } else if (verdict.action != RouteVerdict::Action::drop && FlowTable::follows(what)) {
-        // It is decided about anew each time: what is kept is who talks to whom.
-        flows_.decided(
+        const auto flow = flows_.routed(
             {what, datagram.bytes(), in, Flow::routed, FlowTable::hash_of(what.flow, in, Flow::routed)},
-            {.out = verdict.out, .stamp = {}, .until = now_}, now_);
+            verdict.out, now_);
+        if (verdict.action == RouteVerdict::Action::forward) {
+            trail_.flow = flow;
+            trail_.in = in;
+            trail_.out = verdict.out;
+        }
     }
     deliver_datagram(in, verdict, std::move(datagram));
 }
@@ -225,6 +242,7 @@ void Datapath::deliver_datagram(PortId in, const RouteVerdict& verdict, Packet d
     Port& port = topology_.port(verdict.out);
     switch (port.kind) {
         case Port::Kind::datagram_device:
+            close_trail(port.id, nullptr);
             return to_outbox(port, std::move(datagram));
         case Port::Kind::tunnel:
             return datagram_to_peer(in, port, std::move(datagram));
@@ -233,6 +251,35 @@ void Datapath::deliver_datagram(PortId in, const RouteVerdict& verdict, Packet d
         default:
             return count(in, Drop::no_route);
     }
+}
+
+// The datagram leaves by a device or tunnel, out of a leg as `frame`: from there to here others can carry it.
+// What it depends on at the bridges is in the policy's number.
+void Datapath::close_trail(PortId to, const Frame* frame) noexcept {
+    if (trail_.flow == FlowTable::no_place || trail_.from == no_port || !flows_.offloads()) return;
+    const bool from_device = topology_.port(trail_.from).kind == Port::Kind::datagram_device;
+    if (!from_device && !is_plain(trail_.from)) return;
+    FlowTable::Passage passage{
+        .from = trail_.from,
+        .station = trail_.station,
+        .gateway = trail_.gateway,
+        .to = to,
+        .rewrite = {},
+        .mtu = topology_.router().mtu(trail_.out),
+        .stamp = topology_.generations().stamp({Generations::of(trail_.from), Generations::policy,
+                                                Generations::of(trail_.out), Generations::of(to)})};
+    if (!from_device) passage.vni_from = vni_or_none(topology_.bridge(topology_.port(trail_.in).bridge));
+    if (frame != nullptr) {
+        const FlowKey& flow = frame->what.flow;
+        const FlowKey& key = flows_.key_of(trail_.flow);
+        const bool is_it = flow.source == key.source && flow.destination == key.destination &&
+                           flow.protocol == key.protocol && flow.source_port == key.source_port &&
+                           flow.destination_port == key.destination_port;
+        if (!is_it || !is_plain(to) || !is_untagged(*frame->slot, to, flow.vlan)) return;
+        passage.rewrite = {flow.destination_mac, flow.source_mac};
+        passage.vni_to = vni_or_none(*frame->slot);
+    }
+    flows_.went(std::exchange(trail_.flow, FlowTable::no_place), passage, topology_.generations(), now_);
 }
 
 // A peer that knows pieces gets a datagram in them, and its host the datagram whole.
@@ -258,7 +305,9 @@ void Datapath::frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Pa
         case Gateway::Received::Action::consumed:
             break;
         case Gateway::Received::Action::route:
+            trail_ = {.from = in, .station = what.flow.source_mac, .gateway = what.flow.destination_mac};
             route_datagram(leg.id, in, std::move(frame));
+            trail_ = {};
             break;
         case Gateway::Received::Action::answer:
             leg.traffic.tx_packets += 1;
@@ -580,7 +629,7 @@ void Datapath::from_vxlan(const ReceivedTrain& train, std::span<const std::uint8
     if (!packet) return tunnel.drops.add(Drop::no_buffer);
     const auto vni = pull_vxlan(packet);
     if (!vni) return tunnel.drops.add(vni.error());
-    mark_left_checksum(packet);
+    mark_left_to_device(packet, topology_.router().mtu(tunnel.id));
     peer->liveness.heard(now_, true);
     tunnel.traffic.rx_packets += 1;
     tunnel.traffic.rx_bytes += packet.size();

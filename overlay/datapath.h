@@ -164,6 +164,7 @@ class Datapath {
         PortId in;
         PortId out;                             // no_port: it was dropped
         std::optional<Vni> vni = std::nullopt;  // by which it came from a peer or went to one
+        bool is_frame = true;                   // else a datagram
         std::span<const std::uint8_t> bytes;
     };
 
@@ -225,6 +226,8 @@ class Datapath {
     void forward_frame(Frame frame) noexcept;
     void remember(const Frame& frame, PortId out) noexcept;
     [[nodiscard]] bool can_be_carried(const Frame& frame, PortId out) noexcept;
+    [[nodiscard]] bool is_plain(PortId port) noexcept;
+    [[nodiscard]] bool is_untagged(const Topology::BridgeSlot& slot, PortId port, VlanId vlan) noexcept;
     void flood(Topology::BridgeSlot& slot, PortId in, Packet frame, const Classified& what) noexcept;
     void deliver_frame(Topology::BridgeSlot& slot, PortId in, PortId out, Packet frame,
                        const Classified& what) noexcept;
@@ -233,6 +236,18 @@ class Datapath {
     [[nodiscard]] bool is_foreign_source(PortId sender, const IpAddress& source) noexcept;
     void frame_to_leg(Topology::BridgeSlot& slot, PortId in, Port& leg, Packet frame,
                       const Classified& what) noexcept;
+
+    // The datagram that is being routed: where it came from, and the flow that it belongs to.
+    struct Trail {
+        PortId from = no_port;  // a device or plain tunnel
+        MacAddress station{};   // the addresses of its frame
+        MacAddress gateway{};
+        FlowTable::Place flow = FlowTable::no_place;
+        PortId in = no_port;   // of the router
+        PortId out = no_port;  // of the router
+    };
+
+    void close_trail(PortId to, const Frame* frame) noexcept;
 
     // Routed datagrams.
     void route_datagram(PortId in, PortId sender, Packet datagram) noexcept;
@@ -299,6 +314,8 @@ class Datapath {
     void to_outbox(Port& port, Packet packet) noexcept;
 
     void take_carried() noexcept;
+    [[nodiscard]] bool is_bridged_right(const FlowTable::Carried& flow, const CarriedSample& sample,
+                                        Instant now) noexcept;
 
     // The paths to the peers (datapath_path.cpp).
     void from_message(Peer& peer, std::span<const std::uint8_t> message) noexcept;
@@ -343,6 +360,14 @@ class Datapath {
     std::vector<Packet> fragments_;
     std::vector<Packet> leg_frames_;
     std::vector<Packet> unresolved_;
+    Trail trail_;
+
+    struct Hop {
+        PortId leg;
+        IpAddress address;
+    };
+
+    std::vector<Hop> hops_in_use_;
 };
 
 }  // namespace weft

@@ -11,13 +11,15 @@ namespace weft {
 
 namespace {
 
-// Whether a frame begins with what a flow is known by.
-bool is_of(const FlowKey& key, std::span<const std::uint8_t> frame) noexcept {
+bool has_addresses(std::span<const std::uint8_t> frame, const MacAddress& destination,
+                   const MacAddress& source, std::uint16_t type) noexcept {
     const auto* ethernet = view<EthernetHeader>(frame);
-    if (ethernet == nullptr || ethernet->destination != key.destination_mac ||
-        ethernet->source != key.source_mac || ethernet->type.value() != key.ether_type)
-        return false;
-    std::size_t transport = sizeof *ethernet;
+    return ethernet != nullptr && ethernet->destination == destination && ethernet->source == source &&
+           ethernet->type.value() == type;
+}
+
+// Whether a packet has, behind its first `transport` bytes, what a flow is known by.
+bool is_of(const FlowKey& key, std::span<const std::uint8_t> frame, std::size_t transport) noexcept {
     if (key.source.is_v6()) {
         const auto* ip = view<Ipv6Header>(frame, transport);
         if (ip == nullptr || IpAddress::v6(ip->source) != key.source ||
@@ -34,6 +36,25 @@ bool is_of(const FlowKey& key, std::span<const std::uint8_t> frame) noexcept {
     const auto* ports = view<UdpHeader>(frame, transport);  // TCP has them in the same place
     return ports != nullptr && ports->source_port.value() == key.source_port &&
            ports->destination_port.value() == key.destination_port;
+}
+
+// Whether a frame begins with it.
+bool is_of(const FlowKey& key, std::span<const std::uint8_t> frame) noexcept {
+    return has_addresses(frame, key.destination_mac, key.source_mac, key.ether_type) &&
+           is_of(key, frame, sizeof(EthernetHeader));
+}
+
+// The same for a routed packet, as it went on.
+bool is_on_passage(const FlowTable::Passage& passage, const FlowKey& key,
+                   const Datapath::CarriedSample& sample) noexcept {
+    if (sample.in != passage.from || sample.out != passage.to) return false;
+    if (sample.vni && sample.vni->value() != passage.vni_from && sample.vni->value() != passage.vni_to)
+        return false;
+    const bool has_new_addresses = passage.rewrite != FlowOffload::Rewrite{};
+    if (has_new_addresses &&
+        !has_addresses(sample.bytes, passage.rewrite.destination, passage.rewrite.source, key.ether_type))
+        return false;
+    return is_of(key, sample.bytes, sample.is_frame ? sizeof(EthernetHeader) : 0);
 }
 
 }  // namespace
@@ -70,20 +91,40 @@ void Datapath::tick(Instant now) noexcept {
 }
 
 // Flows past this datapath count for its ports, and the stations that send them are still there, if they have
-// not moved since.
+// not moved since. What is routed is in use at the leg where it goes out.
 void Datapath::take_carried() noexcept {
+    hops_in_use_.clear();
     for (const FlowTable::Carried& carried : flows_.sweep(now_)) {
-        TrafficCounters& in = topology_.port(carried.in).traffic;
-        in.rx_packets += carried.packets;
-        in.rx_bytes += carried.bytes;
-        TrafficCounters& out = topology_.port(carried.out).traffic;
-        out.tx_packets += carried.packets;
-        out.tx_bytes += carried.bytes;
-        if (Topology::BridgeSlot* slot = topology_.find_bridge(carried.bridge))
-            slot->bridge.refresh(carried.key.vlan, carried.key.source_mac, carried.in, now_);
-        if (topology_.port(carried.in).kind != Port::Kind::tunnel) continue;
-        if (Peer* peer = topology_.peers().find(topology_.port(carried.in).peer))
-            peer->liveness.heard(now_, true);
+        const auto count_in = [&](PortId port) {
+            topology_.port(port).traffic.rx_packets += carried.packets;
+            topology_.port(port).traffic.rx_bytes += carried.bytes;
+        };
+        const auto count_out = [&](PortId port) {
+            topology_.port(port).traffic.tx_packets += carried.packets;
+            topology_.port(port).traffic.tx_bytes += carried.bytes;
+        };
+        const PortId from = carried.passage ? carried.passage->from : carried.in;
+        const PortId to = carried.passage ? carried.passage->to : carried.out;
+        count_in(carried.in);
+        count_out(carried.out);
+        if (from != carried.in) count_in(from);
+        if (to != carried.out) count_out(to);
+        const BridgeId bridge = carried.passage ? topology_.port(carried.in).bridge : carried.bridge;
+        const MacAddress& station = carried.passage ? carried.passage->station : carried.key.source_mac;
+        if (Topology::BridgeSlot* slot = station.is_zero() ? nullptr : topology_.find_bridge(bridge))
+            slot->bridge.refresh(carried.key.vlan, station, from, now_);
+        if (carried.passage && topology_.port(carried.out).kind == Port::Kind::leg) {
+            if (const auto hop = topology_.router().next_hop(carried.key.destination))
+                hops_in_use_.push_back({carried.out, *hop});
+        }
+        if (topology_.port(from).kind != Port::Kind::tunnel) continue;
+        if (Peer* peer = topology_.peers().find(topology_.port(from).peer)) peer->liveness.heard(now_, true);
+    }
+    for (const Hop& hop : hops_in_use_) {
+        Port& leg = topology_.port(hop.leg);
+        if (leg.kind != Port::Kind::leg) continue;
+        leg.gateway->in_use(hop.address, pool_, now_, leg_frames_);
+        frames_from_leg(leg, leg_frames_);
     }
 }
 
@@ -94,14 +135,21 @@ void Datapath::offload_to(FlowOffload* offload, const FlowTable::OffloadPolicy& 
 // The bytes show that it was this flow's packet: they are what the flow is known by, where they have to be.
 bool Datapath::check(const CarriedSample& sample, Instant now) noexcept {
     const auto flow = flows_.offloaded(sample.slot, sample.tag, topology_.generations());
-    const Topology::BridgeSlot* slot = flow ? topology_.find_bridge(flow->bridge) : nullptr;
-    if (slot == nullptr) return true;  // taken back meanwhile
-    const Verdict verdict = slot->bridge.would_forward(flow->key, sample.in, now);
-    const bool is_right = sample.in == flow->in && (!sample.vni || sample.vni == slot->vni) &&
-                          is_of(flow->key, sample.bytes) && verdict.action == Verdict::Action::forward &&
-                          verdict.out == sample.out;
+    if (!flow) return true;  // taken back meanwhile
+    const bool is_right = flow->passage ? is_on_passage(*flow->passage, flow->key, sample)
+                                        : is_bridged_right(*flow, sample, now);
     if (!is_right) flows_.withdraw_slot(sample.slot);
     return is_right;
+}
+
+bool Datapath::is_bridged_right(const FlowTable::Carried& flow, const CarriedSample& sample,
+                                Instant now) noexcept {
+    const Topology::BridgeSlot* slot = topology_.find_bridge(flow.bridge);
+    if (slot == nullptr) return false;
+    const Verdict verdict = slot->bridge.would_forward(flow.key, sample.in, now);
+    return sample.in == flow.in && (!sample.vni || sample.vni == slot->vni) &&
+           is_of(flow.key, sample.bytes) && verdict.action == Verdict::Action::forward &&
+           verdict.out == sample.out;
 }
 
 void Datapath::install(PeerId id, const Session& session, Instant now) {

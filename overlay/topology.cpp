@@ -29,7 +29,8 @@ void Topology::add_datagram_device(PortId id, const std::vector<Prefix>& address
 void Topology::add_leg(PortId id, BridgeId bridge_id, const LegOptions& options) {
     Port& leg = slot(id, Port::Kind::leg);
     leg.bridge = bridge_id;
-    leg.gateway = std::make_unique<Gateway>(options.mac, options.addresses, Gateway::Limits{});
+    leg.gateway = std::make_unique<Gateway>(options.mac, options.addresses, Gateway::Limits{}, &generations_,
+                                            Generations::of(id));
     bridge(bridge_id).bridge.add_member(
         {id, BridgeMember::no_group, VlanFilter::access(untagged), options.mac});
     changed(bridge_id);

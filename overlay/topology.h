@@ -118,7 +118,11 @@ class Topology {
 
     void changed(PortId id) noexcept { generations_.raise(Generations::of(id)); }
 
-    void changed(BridgeId id) noexcept { generations_.raise(Generations::of(id)); }
+    // What is routed from or to a bridge depends on it by the policy.
+    void changed(BridgeId id) noexcept {
+        generations_.raise(Generations::of(id));
+        changed_policy();
+    }
 
     void changed_policy() noexcept { generations_.raise(Generations::policy); }
 

@@ -392,6 +392,8 @@ void FastPath::Kernel::give(const fast_sample& sample) const {
         given.vni = sources[source].second;
     }
     if (in != ports.end()) given.in = in->first;
+    given.is_frame = (in != ports.end() && in->second.link == LinkLayer::ethernet) ||
+                     (fast_verdict_flags(sample.verdict) & fast_new_addresses) != 0;
     const auto device = static_cast<std::uint32_t>(sample.verdict);
     if (fast_verdict_kind(sample.verdict) == fast_to_port) {
         given.kind = Action::Kind::to_port;
@@ -442,9 +444,13 @@ bool FastPath::Kernel::write_action(fast_action& action, const fast_flow_key& ke
         action.dependencies[i] = {wanted.dependencies[i].generation, wanted.dependencies[i].value};
     action.tag = wanted.tag;
     action.sampled = 0;
+    if (wanted.rewrite) {
+        std::ranges::copy(wanted.rewrite->destination.octets, action.addresses);
+        std::ranges::copy(wanted.rewrite->source.octets, action.addresses + 6);
+    }
     const auto out = ports.find(wanted.out);
     if (out != ports.end() && out->second.is_tunnel)
-        action.encapsulation = {to_kernel(*wanted.vni),
+        action.encapsulation = {to_kernel(*wanted.vni_out),
                                 std::bit_cast<std::uint16_t>(be16{wanted.source_port}), out->second.next_hop};
     std::atomic_ref(action.verdict).store(verdict);
     return true;
@@ -482,12 +488,14 @@ std::optional<std::uint64_t> FastPath::Kernel::verdict_of(const Port& in, std::u
                                                           const Action& action) const noexcept {
     if (action.kind == Action::Kind::drop) return fast_verdict(fast_drop, 0, action.mtu, 0);
     const auto out = ports.find(action.out);
-    if (out == ports.end() || out->second.link != in.link) return std::nullopt;
+    if (out == ports.end() || (out->second.link != in.link && !action.rewrite)) return std::nullopt;
     const Port& to = out->second;
+    const std::uint32_t addresses = to.link == LinkLayer::ethernet ? fast_new_addresses : 0;
+    const std::uint32_t routed = action.rewrite ? fast_routed | addresses : 0;
     if (!to.is_tunnel)
-        return fast_verdict(fast_to_port, redirect_between(in, to, protocol), action.mtu, to.device);
-    if (in.is_tunnel || !action.vni) return std::nullopt;
-    return fast_verdict(fast_encapsulate, fast_redirect_egress, action.mtu, to.device);
+        return fast_verdict(routed | fast_to_port, redirect_between(in, to, protocol), action.mtu, to.device);
+    if (in.is_tunnel || !action.vni_out) return std::nullopt;
+    return fast_verdict(routed | fast_encapsulate, fast_redirect_egress, action.mtu, to.device);
 }
 
 FastPath::FastPath(std::unique_ptr<Kernel> kernel) noexcept : kernel_(std::move(kernel)) {}
@@ -587,7 +595,7 @@ void FastPath::set_enabled(PortId port, bool enabled) noexcept {
 bool FastPath::insert(std::uint32_t slot, const FlowKey& flow, PortId in, const Action& action) noexcept {
     const auto in_port = kernel_->ports.find(in);
     if (in_port == kernel_->ports.end() || slot >= kernel_->options.max_flows) return false;
-    const auto source = kernel_->source_of(in, in_port->second, action.vni);
+    const auto source = kernel_->source_of(in, in_port->second, action.vni_in);
     const auto key = source ? kernel_key(flow, *source) : std::nullopt;
     const auto verdict = kernel_->verdict_of(in_port->second, flow.protocol, action);
     if (!key || !verdict) return false;

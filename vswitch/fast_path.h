@@ -155,7 +155,8 @@ class FastPath final : public FlowOffload {
         std::optional<Vni> vni = std::nullopt;  // by which it came or went
         std::uint32_t size = 0;                 // of the packet
         std::uint16_t gso_size = 0;
-        std::span<const std::uint8_t> bytes;  // its first 256; a TUN's begin with the IP header
+        bool is_frame = true;                 // else the bytes begin with the IP header
+        std::span<const std::uint8_t> bytes;  // its first ones, up to 256, as it goes out inside of VXLAN
     };
 
     // Readable when samples wait: the first packet after each insertion or change, and 1 of `sample_every`.

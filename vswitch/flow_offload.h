@@ -24,14 +24,24 @@ class FlowOffload {
         std::uint32_t value = 0;
     };
 
+    // What is routed has one hop less to live, and these addresses, if it goes out with any.
+    struct Rewrite {
+        MacAddress destination;
+        MacAddress source;
+
+        friend bool operator==(const Rewrite&, const Rewrite&) noexcept = default;
+    };
+
     struct Action {
         enum class Kind : std::uint8_t { to_port, drop };
 
         Kind kind = Kind::drop;
         PortId out = no_port;
         std::uint16_t mtu = 0xFFFF;  // without the Ethernet header; of a super-frame its segments count
-        std::optional<Vni> vni = std::nullopt;  // of the flow's bridge: between tunnels and ports
-        std::uint16_t source_port = 0;          // of VXLAN's UDP header, towards a tunnel
+        std::optional<Vni> vni_in = std::nullopt;       // by which it comes from a tunnel
+        std::optional<Vni> vni_out = std::nullopt;      // or goes to one
+        std::uint16_t source_port = 0;                  // of VXLAN's UDP header, towards a tunnel
+        std::optional<Rewrite> rewrite = std::nullopt;  // routed
         std::array<Dependency, 4> dependencies{};
         std::uint32_t tag = 0;  // comes back with samples of what this action did
     };

@@ -100,6 +100,34 @@ void FlowTable::decided(const Item& item, const Verdict& verdict, Instant now) n
     if (flow.key.protocol == ip_protocol::tcp) follow_tcp(index, item);
 }
 
+// It is decided about anew each time.
+FlowTable::Place FlowTable::routed(const Item& item, PortId out, Instant now) noexcept {
+    Index index = find(item.what.flow, item.in, item.bridge, item.hash);
+    if (index == none) index = make(item, now);
+    if (index == none) return no_place;
+    Entry& flow = entry(index);
+    count(flow, item, now);
+    if (flow.out != out) {
+        withdraw(index);
+        turn(index, out);
+    }
+    if (flow.key.protocol == ip_protocol::tcp) follow_tcp(index, item);
+    return index;
+}
+
+void FlowTable::went(Place place, const Passage& passage, const Generations& generations,
+                     Instant now) noexcept {
+    if (offload_ == nullptr) return;
+    Entry& flow = entry(place);
+    if (flow.passage != passage) {
+        withdraw(place);
+        flow.passage = passage;
+        flow.stamp = passage.stamp;
+        flow.mtu = passage.mtu;
+    }
+    if (flow.mtu != 0 && flow.packets % offer_interval == 0) offer(place, generations, now);
+}
+
 // From now on the flow goes there, and so its answers come from there. If these are seen later, they will
 // find this one.
 void FlowTable::turn(Index index, PortId out) noexcept {
@@ -172,15 +200,7 @@ void FlowTable::offer(Index index, const Generations& generations, Instant now) 
         return;
     }
     flow.tag = next_tag_++;
-    FlowOffload::Action action{
-        .kind = FlowOffload::Action::Kind::to_port, .out = flow.out, .mtu = flow.mtu, .tag = flow.tag};
-    if (flow.vni != no_vni) {
-        action.vni = Vni{flow.vni};
-        action.source_port = vxlan_source_port(hash(flow.key));
-    }
-    for (std::size_t i = 0; i < flow.stamp.on.size(); ++i)
-        action.dependencies[i] = {flow.stamp.on[i], generations.number(flow.stamp.on[i])};
-    flow.offloaded = generations.holds(flow.stamp) && offload_->insert(index - 1, flow.key, flow.in, action);
+    flow.offloaded = generations.holds(flow.stamp) && give(index, generations);
     if (!flow.offloaded) {
         flow.mtu = 0;  // until it is decided about again
         return;
@@ -189,6 +209,30 @@ void FlowTable::offer(Index index, const Generations& generations, Instant now) 
     flow.carried_bytes = 0;
     ++offload_counts_.flows;
     ++offload_counts_.inserted;
+}
+
+bool FlowTable::give(Index index, const Generations& generations) noexcept {
+    const Entry& flow = entry(index);
+    const bool is_routed = flow.bridge == Flow::routed;
+    const Passage& passage = flow.passage;
+    FlowOffload::Action action{.kind = FlowOffload::Action::Kind::to_port,
+                               .out = is_routed ? passage.to : flow.out,
+                               .mtu = flow.mtu,
+                               .tag = flow.tag};
+    for (std::size_t i = 0; i < flow.stamp.on.size(); ++i)
+        action.dependencies[i] = {flow.stamp.on[i], generations.number(flow.stamp.on[i])};
+    FlowKey key = flow.key;
+    const std::uint32_t vni_in = is_routed ? passage.vni_from : flow.vni;
+    const std::uint32_t vni_out = is_routed ? passage.vni_to : flow.vni;
+    if (vni_in != no_vni) action.vni_in = Vni{vni_in};
+    if (vni_out != no_vni) action.vni_out = Vni{vni_out};
+    action.source_port = vxlan_source_port(hash(flow.key));
+    if (is_routed) {
+        key.source_mac = passage.station;
+        key.destination_mac = passage.gateway;
+        action.rewrite = passage.rewrite;
+    }
+    return offload_->insert(index - 1, key, is_routed ? passage.from : flow.in, action);
 }
 
 void FlowTable::withdraw(Index index) noexcept {
@@ -212,7 +256,7 @@ void FlowTable::absorb(Index index) noexcept {
     flow.bytes += bytes;
     flow.last_seen = std::max(flow.last_seen, totals.last_seen);
     flow.recent = true;
-    carried_.push_back({flow.key, flow.in, flow.out, flow.bridge, packets, bytes});
+    carried_.push_back({flow.key, flow.in, flow.out, flow.bridge, packets, bytes, passage_of(flow)});
 }
 
 std::optional<FlowTable::Carried> FlowTable::offloaded(std::uint32_t slot, std::uint32_t tag,
@@ -220,7 +264,11 @@ std::optional<FlowTable::Carried> FlowTable::offloaded(std::uint32_t slot, std::
     if (slot >= entries_.size()) return std::nullopt;
     const Entry& found = entries_[slot];
     if (!found.offloaded || found.tag != tag || !generations.holds(found.stamp)) return std::nullopt;
-    return Carried{found.key, found.in, found.out, found.bridge};
+    return Carried{.key = found.key,
+                   .in = found.in,
+                   .out = found.out,
+                   .bridge = found.bridge,
+                   .passage = passage_of(found)};
 }
 
 // ---- Places in a full table ----------------------------------------------------------------------

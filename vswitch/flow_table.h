@@ -27,7 +27,8 @@
 // slot of its entry, once so many packets of it have come (short flows never pay for that), and at most so
 // many flows a second. Its packets do not come here then, but are counted here all the same: sweep() reads
 // what was carried and says it. It comes back with its first FIN, RST or SYN, when another verdict is made,
-// or when it loses its place.
+// or when it loses its place. A routed flow is known here by the datagrams that the router sees (in by a leg
+// or a TUN); it is given away whole, from the device where its packets come in to the one where they go out.
 //
 // Memory is asked for at construction and touched when used. Owner: one worker. `now` never goes backwards.
 #pragma once
@@ -112,6 +113,23 @@ class FlowTable {
     [[nodiscard]] static bool follows(const Classified& what) noexcept;
     [[nodiscard]] static std::uint32_t hash_of(const FlowKey& key, PortId in, BridgeId bridge) noexcept;
 
+    // The whole way of a routed flow's packets.
+    struct Passage {
+        PortId from;         // a device or tunnel, with these addresses if it has any
+        MacAddress station;  // who sends them
+        MacAddress gateway;  // to which address
+        PortId to;           // a device or tunnel
+        FlowOffload::Rewrite rewrite;
+        std::uint16_t mtu = 0;
+        std::uint32_t vni_from = no_vni;  // of the bridges, if it has tunnels
+        std::uint32_t vni_to = no_vni;
+        Generations::Stamp stamp;
+
+        friend bool operator==(const Passage&, const Passage&) noexcept = default;
+    };
+
+    static constexpr std::uint32_t no_vni = max_vni + 1;
+
     // Two steps of getting an entry into the processor's cache.
     void prefetch_set(std::uint32_t hash) const noexcept {
         __builtin_prefetch(&set(hash));
@@ -133,6 +151,19 @@ class FlowTable {
     // The verdict on a packet for which pass() knew none.
     void decided(const Item& item, const Verdict& verdict, Instant now) noexcept;
 
+    using Place = std::uint32_t;  // of a flow, until the next call
+
+    [[nodiscard]] bool offloads() const noexcept { return offload_ != nullptr; }
+
+    // A packet that was routed to `out`; no_place: its flow is not known.
+    static constexpr Place no_place = 0;
+    [[nodiscard]] Place routed(const Item& item, PortId out, Instant now) noexcept;
+
+    [[nodiscard]] const FlowKey& key_of(Place place) const noexcept { return entry(place).key; }
+
+    // It went this way, which others can repeat.
+    void went(Place place, const Passage& passage, const Generations& generations, Instant now) noexcept;
+
     // From now on flows are offered to it; nullptr: to nobody. What the one before carries is taken back. Its
     // slots are as many as the table's flows.
     void offload_to(FlowOffload* offload, const OffloadPolicy& policy) noexcept;
@@ -145,6 +176,7 @@ class FlowTable {
         BridgeId bridge;
         std::uint64_t packets = 0;
         std::uint64_t bytes = 0;
+        std::optional<Passage> passage = std::nullopt;  // of a routed flow
     };
 
     // The flow that is carried in this slot by the action of this tag, if it is and may be: without counts.
@@ -179,9 +211,8 @@ class FlowTable {
   private:
     using Index = std::uint32_t;
     static constexpr Index none = 0;  // entries are counted from 1
-    static constexpr std::uint32_t no_vni = max_vni + 1;
 
-    // Two cache lines for each packet, one for the rest.
+    // Two cache lines for each packet, one for the rest, one for what is routed.
     struct alignas(64) Entry {
         FlowKey key;
         PortId in;
@@ -211,9 +242,11 @@ class FlowTable {
         std::uint32_t hash = 0;
         Index next_free = none;
         std::uint32_t vni = no_vni;
+
+        Passage passage{};
     };
 
-    static_assert(sizeof(Entry) == 3 * 64);
+    static_assert(sizeof(Entry) == 4 * 64);
 
     [[nodiscard]] Entry& entry(Index index) noexcept { return entries_[index - 1]; }
 
@@ -254,8 +287,14 @@ class FlowTable {
     static void count(Entry& counted, const Item& item, Instant now) noexcept;
     void follow_tcp(Index index, const Item& item) noexcept;
     void offer(Index index, const Generations& generations, Instant now) noexcept;
+    [[nodiscard]] bool give(Index index, const Generations& generations) noexcept;
     void withdraw(Index index) noexcept;
     void absorb(Index index) noexcept;
+
+    [[nodiscard]] static std::optional<Passage> passage_of(const Entry& flow) noexcept {
+        return flow.bridge == Flow::routed ? std::optional{flow.passage} : std::nullopt;
+    }
+
     static void measure(Entry& measured, Instant now) noexcept;
     [[nodiscard]] Flow::State state_of(const Entry& entry) const noexcept;
     [[nodiscard]] Flow shown(Index index) const noexcept;

@@ -20,12 +20,13 @@ Gateway::Received dropped(Drop reason) noexcept {
 
 }  // namespace
 
-Gateway::Gateway(const MacAddress& mac, std::vector<Prefix> addresses, const Limits& limits)
+Gateway::Gateway(const MacAddress& mac, std::vector<Prefix> addresses, const Limits& limits,
+                 Generations* generations, Generations::Index generation)
     : mac_(mac),
       link_local_(link_local_address(mac)),
       addresses_(std::move(addresses)),
       limits_(limits),
-      neighbors_(limits) {}
+      neighbors_(limits, generations, generation) {}
 
 Gateway::Received Gateway::receive(Packet& frame, const Classified& what, Instant now,
                                    std::vector<Packet>& out) noexcept {
@@ -174,6 +175,13 @@ std::expected<void, Drop> Gateway::send(Packet datagram, const IpAddress& next_h
         return std::unexpected(Drop::neighbor_queue_full);
     }
     return {};
+}
+
+void Gateway::in_use(const IpAddress& next_hop, PacketPool& pool, Instant now,
+                     std::vector<Packet>& out) noexcept {
+    Entry* entry = neighbors_.find(next_hop, now);
+    if (entry == nullptr || entry->state != NeighborTable::State::stale) return;
+    if (const Packet buffer = pool.take()) probe(*entry, buffer, now, out);
 }
 
 void Gateway::tick(Instant now, std::vector<Packet>& out, std::vector<Packet>& failed) noexcept {

@@ -39,8 +39,9 @@ class Gateway {
     using Limits = NeighborLimits;
 
     // `addresses` are interface addresses ("10.10.0.1/24"). The IPv6 link-local address is derived from
-    // `mac`.
-    Gateway(const MacAddress& mac, std::vector<Prefix> addresses, const Limits& limits);
+    // `mac`. A neighbor that is somewhere else, or gone, raises `generation`.
+    Gateway(const MacAddress& mac, std::vector<Prefix> addresses, const Limits& limits,
+            Generations* generations = nullptr, Generations::Index generation = Generations::never);
 
     [[nodiscard]] const MacAddress& mac() const noexcept { return mac_; }
 
@@ -67,6 +68,10 @@ class Gateway {
     // it cannot wait.
     std::expected<void, Drop> send(Packet datagram, const IpAddress& next_hop, Instant now,
                                    std::vector<Packet>& out) noexcept;
+
+    // Datagrams go to `next_hop` past this gateway: what send() would have asked its station is in `out`, in
+    // a buffer of `pool`'s.
+    void in_use(const IpAddress& next_hop, PacketPool& pool, Instant now, std::vector<Packet>& out) noexcept;
 
     // Repeats requests (into `out`); datagrams whose neighbor never answered go to `failed`, for ICMP to
     // report.

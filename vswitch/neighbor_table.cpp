@@ -6,8 +6,13 @@
 
 namespace weft {
 
-NeighborTable::NeighborTable(const NeighborLimits& limits)
-    : limits_(limits), buckets_(std::bit_ceil(std::max(2U, limits.neighbors)), none), slots_(limits.parked) {
+NeighborTable::NeighborTable(const NeighborLimits& limits, Generations* generations,
+                             Generations::Index generation)
+    : limits_(limits),
+      generations_(generations),
+      generation_(generation),
+      buckets_(std::bit_ceil(std::max(2U, limits.neighbors)), none),
+      slots_(limits.parked) {
     entries_.reserve(limits.neighbors);
     for (Index i = 0; i < limits.parked; ++i) slots_[i].next = std::exchange(free_slots_, i);
 }
@@ -39,6 +44,7 @@ NeighborTable::Entry* NeighborTable::add_stale(const IpAddress& address, const M
 }
 
 void NeighborTable::resolve(Entry& entry, const MacAddress& mac, bool confirmed, Instant now) noexcept {
+    if (entry.mac != mac) gave_up(entry);
     entry.mac = mac;
     entry.attempts = 0;
     entry.confirmed = now;
@@ -46,11 +52,17 @@ void NeighborTable::resolve(Entry& entry, const MacAddress& mac, bool confirmed,
 }
 
 void NeighborTable::make_incomplete(Entry& entry) noexcept {
+    gave_up(entry);
     entry.attempts = 0;
     move_to(entry, State::incomplete);
 }
 
+void NeighborTable::gave_up(const Entry& entry) noexcept {
+    if (generations_ != nullptr && entry.state != State::incomplete) generations_->raise(generation_);
+}
+
 void NeighborTable::erase(Entry& entry) noexcept {
+    gave_up(entry);
     const Index at = index_of(entry);
     Index* link_to = &bucket(entry.address);
     while (*link_to != at) link_to = &entries_[*link_to].chain;

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "vswitch/address.h"
+#include "vswitch/generations.h"
 #include "vswitch/id.h"
 #include "vswitch/packet.h"
 
@@ -63,7 +64,9 @@ class NeighborTable {
         std::uint32_t parked = 0;
     };
 
-    explicit NeighborTable(const NeighborLimits& limits);
+    // Whenever a MAC address that was in use does not hold any more, `generation` is raised.
+    explicit NeighborTable(const NeighborLimits& limits, Generations* generations = nullptr,
+                           Generations::Index generation = Generations::never);
 
     // nullptr if there is none. What was reachable too long ago becomes stale first.
     [[nodiscard]] Entry* find(const IpAddress& address, Instant now) noexcept;
@@ -138,12 +141,15 @@ class NeighborTable {
         link(entry, state);
     }
 
+    void gave_up(const Entry& entry) noexcept;
     void expire(Instant now) noexcept;
     bool give_up_incomplete() noexcept;
     bool give_up_stale() noexcept;
     Entry* add(const IpAddress& address, State state) noexcept;
 
     NeighborLimits limits_;
+    Generations* generations_;
+    Generations::Index generation_;
     std::vector<Entry> entries_;  // grows, within its reserve, up to limits_.neighbors
     std::vector<Index> buckets_;
     std::array<List, 3> lists_;

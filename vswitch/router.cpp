@@ -197,6 +197,17 @@ std::optional<Router::Hop> Router::resolve(const IpAddress& destination) const n
     return Hop{port, next_hop};
 }
 
+std::uint16_t Router::mtu(PortId id) const noexcept {
+    const RouterPort* port = find_port(id);
+    return port == nullptr ? std::uint16_t{0} : port->mtu;
+}
+
+std::optional<IpAddress> Router::next_hop(const IpAddress& destination) const noexcept {
+    const auto hop = resolve(destination);
+    if (!hop || hop->port->kind != RouterPort::Kind::leg) return std::nullopt;
+    return hop->next_hop;
+}
+
 // As resolve(), for what the router says itself: a link-local station is answered where it asked.
 std::optional<Router::Hop> Router::resolve_reply(const IpAddress& destination, PortId in) const noexcept {
     if (!destination.is_link_local()) {

@@ -91,6 +91,11 @@ class Router {
 
     [[nodiscard]] const RouteTable& routes() const noexcept { return routes_; }
 
+    [[nodiscard]] std::uint16_t mtu(PortId port) const noexcept;  // 0: there is no such port
+
+    // Where datagrams for `destination` go on a leg: whose MAC address they need.
+    [[nodiscard]] std::optional<IpAddress> next_hop(const IpAddress& destination) const noexcept;
+
   private:
     // An address at which the router is asked itself, or that no datagram is ever forwarded to.
     enum class Local : std::uint8_t { own, broadcast };

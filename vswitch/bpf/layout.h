@@ -37,6 +37,9 @@ enum {
  * goes to a port. */
 enum fast_kind { fast_none, fast_to_port, fast_drop, fast_encapsulate };
 
+/* With the kind. Routed: one hop less to live, and where it goes out with any, other MAC addresses. */
+enum fast_flags { fast_routed = 0x80, fast_new_addresses = 0x40 };
+
 /* How a packet gets to another device. A veth's other end in another namespace is reached from an ingress
  * hook only; whatever is not reached is dropped in silence, by the kernel. */
 enum fast_redirect {
@@ -77,10 +80,9 @@ struct fast_action {
     __u16 out_port;
     __u32 sampled; /* the first packet was */
     struct fast_flow_key key;
-    __u32 tag; /* the daemon's */
-    __u32 room;
+    __u32 tag;          /* the daemon's */
+    __u8 addresses[12]; /* destination, source */
     struct fast_encapsulation encapsulation;
-    __u64 more_room;
 };
 
 struct fast_tunnel {
@@ -134,7 +136,11 @@ static inline __u64 fast_verdict(__u32 kind, __u32 redirect, __u32 mtu, __u32 if
 }
 
 static inline __u32 fast_verdict_kind(__u64 verdict) {
-    return (__u32)(verdict >> 56);
+    return (__u32)(verdict >> 56) & 0x3FU;
+}
+
+static inline __u32 fast_verdict_flags(__u64 verdict) {
+    return (__u32)(verdict >> 56) & 0xC0U;
 }
 
 static inline __u32 fast_verdict_redirect(__u64 verdict) {

@@ -294,7 +294,7 @@ static __always_inline __u16 folded(__u32 sum) {
 /* The frame goes into VXLAN: room behind its Ethernet header, which becomes the outer one, and is written
  * again at the end of the room. The kernel fills in the outer MAC addresses. False: the packet is as it was.
  */
-static __always_inline bool encapsulate(struct __sk_buff* skb, const struct fast_flow_key* key,
+static __always_inline bool encapsulate(struct __sk_buff* skb, const struct ethhdr* inner,
                                         const struct fast_encapsulation* how) {
     const __u64 room = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
                        BPF_F_ADJ_ROOM_ENCAP_L2(ethernet_header) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
@@ -322,8 +322,7 @@ static __always_inline bool encapsulate(struct __sk_buff* skb, const struct fast
     headers.outer.udp.len = bpf_htons((__u16)(size - ipv4_header));
     headers.outer.flags = bpf_htonl(vxlan_has_vni);
     headers.outer.vni = how->vni;
-    __builtin_memcpy(&headers.inner, key->macs, 12);
-    headers.inner.h_proto = key->ether_type;
+    headers.inner = *inner;
     __u32 sum =
         bpf_htons(0x4500) + headers.outer.ip.tot_len + headers.outer.ip.id + bpf_htons(64 << 8 | IPPROTO_UDP);
     sum += (hop->source & 0xFFFF) + (hop->source >> 16);
@@ -335,17 +334,28 @@ static __always_inline bool encapsulate(struct __sk_buff* skb, const struct fast
 
 /* Out of VXLAN again: what is between the two Ethernet headers goes. Kernels before 6.3 do not know how a
  * packet becomes IPv6 by that. False: the packet is as it was. */
-static __always_inline bool decapsulate(struct __sk_buff* skb, const struct fast_flow_key* key) {
-    struct ethhdr inner;
-    const bool is_v4 = key->ether_type == bpf_htons(ETH_P_IP);
+static __always_inline bool decapsulate(struct __sk_buff* skb, const struct ethhdr* inner) {
+    const bool is_v4 = inner->h_proto == bpf_htons(ETH_P_IP);
     const __u64 to_ip = is_v4 ? to_l3_ipv4 : to_l3_ipv6;
-    __builtin_memcpy(&inner, key->macs, 12);
-    inner.h_proto = key->ether_type;
     if (bpf_skb_adjust_room(skb, -outer_headers, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | to_ip)) {
         if (!is_v4 || bpf_skb_adjust_room(skb, -outer_headers, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
             return false;
     }
-    return !bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), 0);
+    return !bpf_skb_store_bytes(skb, 0, inner, sizeof(*inner), 0);
+}
+
+/* Takes a hop from the IP header at `network`. False: there is none left to take; the router says so. */
+static __always_inline bool take_hop(struct __sk_buff* skb, __u32 network, bool is_v4) {
+    enum { ttl_and_protocol = 8, header_checksum = 10, hop_limit = 7 };
+
+    __u8 hops;
+    const __u32 at = network + (is_v4 ? ttl_and_protocol : hop_limit);
+    if (bpf_skb_load_bytes(skb, at, &hops, 1) || hops <= 1) return false;
+    __u8 fewer = hops - 1;
+    if (is_v4 && bpf_l3_csum_replace(skb, network + header_checksum, bpf_htons((__u16)(hops << 8)),
+                                     bpf_htons((__u16)(fewer << 8)), 2))
+        return false;
+    return !bpf_skb_store_bytes(skb, at, &fewer, 1, 0);
 }
 
 /* What the device sends whole, now. */
@@ -376,6 +386,9 @@ static __always_inline int repeat(struct __sk_buff* skb, const __u32 before, con
         struct fast_encapsulation how;
     } encapsulation = {.word = *(volatile __u64*)&action->encapsulation};
 
+    struct ethhdr ethernet = {.h_proto = key.ether_type};
+    __builtin_memcpy(&ethernet, key.macs, 12);
+    if (fast_verdict_flags(verdict) & fast_new_addresses) __builtin_memcpy(&ethernet, action->addresses, 12);
     asm volatile("" ::: "memory");
     bool is_mine = is_key(&key, &action->key);
     asm volatile("" ::: "memory");
@@ -386,14 +399,27 @@ static __always_inline int repeat(struct __sk_buff* skb, const __u32 before, con
     const __u32 kind = fast_verdict_kind(verdict);
     const __u32 ifindex = (__u32)verdict;
 
-    if (link && !before && kind == fast_encapsulate) {
-        if (!fits(skb, ifindex, largest + outer_headers)) return miss(too_big);
-        if (!encapsulate(skb, &key, &encapsulation.how)) return miss(unsuitable);
-        if (count(skb, outer_headers, headers, action, slot)) sample(skb, action, slot, verdict);
+    const __u32 flags = fast_verdict_flags(verdict);
+    if (!before && kind == fast_encapsulate && !fits(skb, ifindex, largest + outer_headers))
+        return miss(too_big);
+    if (flags & fast_routed && !take_hop(skb, before + link, key.ether_type == bpf_htons(ETH_P_IP)))
+        return miss(unsuitable);
+    __u32 counted = 0; /* of the packet, more than came in */
+    if (before) {
+        if (!decapsulate(skb, &ethernet)) return flags & fast_routed ? TC_ACT_SHOT : miss(unsuitable);
+    } else if (flags & fast_new_addresses) {
+        if (!link) {
+            if (bpf_skb_change_head(skb, ethernet_header, 0)) return TC_ACT_SHOT;
+            counted = ethernet_header;
+        }
+        if (bpf_skb_store_bytes(skb, 0, &ethernet, sizeof(ethernet), 0)) return TC_ACT_SHOT;
+    }
+    if (!before && kind == fast_encapsulate) {
+        if (!encapsulate(skb, &ethernet, &encapsulation.how)) return TC_ACT_SHOT;
+        if (count(skb, counted + outer_headers, headers, action, slot)) sample(skb, action, slot, verdict);
         return (int)bpf_redirect_neigh(ifindex, 0, 0, 0);
     }
-    if (before && !decapsulate(skb, &key)) return miss(unsuitable);
-    if (count(skb, 0, headers, action, slot)) sample(skb, action, slot, verdict);
+    if (count(skb, counted, headers, action, slot)) sample(skb, action, slot, verdict);
     if (kind == fast_to_port) return redirect(ifindex, fast_verdict_redirect(verdict));
     return TC_ACT_SHOT;
 }

@@ -1,4 +1,4 @@
-#include "vswitch/left_checksum.h"
+#include "vswitch/left_to_device.h"
 
 #include <cstddef>
 
@@ -8,7 +8,21 @@
 
 namespace weft {
 
-void mark_left_checksum(Packet& frame) noexcept {
+namespace {
+
+void mark_super_frame(Packet& frame, const Classified& what, std::uint16_t mtu) noexcept {
+    const auto* tcp = view<TcpHeader>(frame.bytes(), what.transport);
+    const std::size_t headers = what.transport - what.network + tcp->header_size();
+    if (headers >= mtu) return;
+    Offload& offload = frame.offload();
+    offload.gso = what.flow.source.is_v6() ? Offload::Gso::tcp6 : Offload::Gso::tcp4;
+    offload.ecn = (tcp->flags & TcpHeader::cwr) != 0;
+    offload.gso_size = static_cast<std::uint16_t>(mtu - headers);
+}
+
+}  // namespace
+
+void mark_left_to_device(Packet& frame, std::uint16_t mtu) noexcept {
     const auto what = classify_frame(frame.bytes(), untagged);
     if (!what || what->transport == Classified::absent || what->is_fragment) return;
     const FlowKey& flow = what->flow;
@@ -33,6 +47,7 @@ void mark_left_checksum(Packet& frame) noexcept {
     frame.offload().needs_checksum = true;
     frame.offload().checksum_offset = static_cast<std::uint16_t>(field);
     frame.set_checksum_start(what->transport);
+    if (flow.protocol == ip_protocol::tcp && end - what->network > mtu) mark_super_frame(frame, *what, mtu);
 }
 
 }  // namespace weft
