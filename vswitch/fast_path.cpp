@@ -204,13 +204,10 @@ struct Port {
     std::map<Vni, std::uint32_t> sources{};  // of a tunnel: that it has in the kernel
 };
 
-// TCP from a wire comes segment by segment: by way of its driver the veth merges it (GRO), straight to its
-// other end nobody would.
-fast_redirect redirect_between(const Port& in, const Port& out, std::uint8_t protocol) noexcept {
+fast_redirect redirect_between(const Port& in, const Port& out) noexcept {
     const bool comes_in = in.is_veth || in.is_tunnel;  // by an ingress hook
     if (!out.is_veth) return fast_redirect_ingress;
-    const bool to_be_merged = in.is_tunnel && protocol == ip_protocol::tcp;
-    return comes_in && out.leads_elsewhere && !to_be_merged ? fast_redirect_peer : fast_redirect_egress;
+    return comes_in && out.leads_elsewhere ? fast_redirect_peer : fast_redirect_egress;
 }
 
 __be32 to_kernel(const IpAddress& address) noexcept {
@@ -300,7 +297,7 @@ struct FastPath::Kernel {
     [[nodiscard]] std::optional<std::uint32_t> source_of(PortId in, Port& port,
                                                          std::optional<Vni> vni) noexcept;
     void forget_sources(Port& tunnel) const noexcept;
-    [[nodiscard]] std::optional<std::uint64_t> verdict_of(const Port& in, std::uint8_t protocol,
+    [[nodiscard]] std::optional<std::uint64_t> verdict_of(const Port& in,
                                                           const Action& action) const noexcept;
     bool write_action(fast_action& action, const fast_flow_key& key, PortId in, const Action& wanted,
                       std::uint64_t verdict) noexcept;
@@ -398,9 +395,9 @@ void FastPath::Kernel::give(const fast_sample& sample) const {
     if (fast_verdict_kind(sample.verdict) == fast_to_port) {
         given.kind = Action::Kind::to_port;
         const auto out = by_device(device);
-        const bool arrives = in != ports.end() && out != ports.end() &&
-                             fast_verdict_redirect(sample.verdict) ==
-                                 redirect_between(in->second, out->second, actions[sample.slot].key.protocol);
+        const bool arrives =
+            in != ports.end() && out != ports.end() &&
+            fast_verdict_redirect(sample.verdict) == redirect_between(in->second, out->second);
         if (arrives) given.out = out->first;
     } else if (fast_verdict_kind(sample.verdict) == fast_encapsulate) {
         given.kind = Action::Kind::to_port;
@@ -484,7 +481,7 @@ void FastPath::Kernel::forget_sources(Port& tunnel) const noexcept {
 }
 
 // Nothing: it is not to be had.
-std::optional<std::uint64_t> FastPath::Kernel::verdict_of(const Port& in, std::uint8_t protocol,
+std::optional<std::uint64_t> FastPath::Kernel::verdict_of(const Port& in,
                                                           const Action& action) const noexcept {
     if (action.kind == Action::Kind::drop) return fast_verdict(fast_drop, 0, action.mtu, 0);
     const auto out = ports.find(action.out);
@@ -493,7 +490,7 @@ std::optional<std::uint64_t> FastPath::Kernel::verdict_of(const Port& in, std::u
     const std::uint32_t addresses = to.link == LinkLayer::ethernet ? fast_new_addresses : 0;
     const std::uint32_t routed = action.rewrite ? fast_routed | addresses : 0;
     if (!to.is_tunnel)
-        return fast_verdict(routed | fast_to_port, redirect_between(in, to, protocol), action.mtu, to.device);
+        return fast_verdict(routed | fast_to_port, redirect_between(in, to), action.mtu, to.device);
     if (in.is_tunnel || !action.vni_out) return std::nullopt;
     return fast_verdict(routed | fast_encapsulate, fast_redirect_egress, action.mtu, to.device);
 }
@@ -597,7 +594,7 @@ bool FastPath::insert(std::uint32_t slot, const FlowKey& flow, PortId in, const 
     if (in_port == kernel_->ports.end() || slot >= kernel_->options.max_flows) return false;
     const auto source = kernel_->source_of(in, in_port->second, action.vni_in);
     const auto key = source ? kernel_key(flow, *source) : std::nullopt;
-    const auto verdict = kernel_->verdict_of(in_port->second, flow.protocol, action);
+    const auto verdict = kernel_->verdict_of(in_port->second, action);
     if (!key || !verdict) return false;
 
     auto& entry = kernel_->actions[slot];

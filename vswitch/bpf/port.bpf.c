@@ -9,6 +9,7 @@
  *   tun_egress      the same without Ethernet headers
  *   uplink_ingress  what comes from elsewhere: VXLAN of a known peer and flow -> its action, without VXLAN;
  *                   else -> this namespace's stack, and so to the daemon's socket
+ *   uplink_unwrap   before it, in the driver (XDP): takes VXLAN off TCP
  *
  * They run with soft interrupts off, so nothing else on this CPU counts at the same time.
  */
@@ -176,40 +177,46 @@ static __always_inline __u32 read_transport(const __u8* transport, const void* e
 /* What does not have an outer header may have padding, of an Ethernet frame's least size or more. */
 enum { any_padding = 0xFFFF };
 
-/* The size of all headers, `link` being Ethernet's, or 0. `before` bytes come before them. */
+/* The size of all headers, `link` being Ethernet's, or 0. `size` is that of the whole frame. */
+static __always_inline __u32 read_headers(const void* frame, const void* end, __u32 size, __u32 padding,
+                                          const __u32 link, bool wants_checksum, struct fast_flow_key* key) {
+    const void* network = frame + link;
+    if (link) {
+        const struct ethhdr* ethernet = frame;
+        if ((const void*)(ethernet + 1) > end || ethernet->h_dest[0] & 1) return 0;
+        __builtin_memcpy(key->macs, frame, 12);
+        key->ether_type = ethernet->h_proto;
+    }
+    key->zero = 0;
+
+    __u32 ip;
+    if (key->ether_type == bpf_htons(ETH_P_IP)) {
+        ip = read_ipv4(network, end, size - link, padding, key);
+    } else if (key->ether_type == bpf_htons(ETH_P_IPV6)) {
+        ip = read_ipv6(network, end, size - link, padding, key);
+    } else {
+        return 0;
+    }
+    if (!ip) return 0;
+    __u32 transport = read_transport(network + ip, end, wants_checksum, key);
+    return transport ? link + ip + transport : 0;
+}
+
+/* The same of a packet, whose first `before` bytes are not looked at. */
 static __always_inline __u32 read_key(struct __sk_buff* skb, const __u32 before, const __u32 link,
                                       struct fast_flow_key* key) {
     const __u32 wanted = before + link + ipv6_header + tcp_header;
-    const __u32 padding = before ? 0 : any_padding;
     if (skb->vlan_present) return 0;
     const long linear = (long)skb->data_end - (long)skb->data;
     if (linear < wanted && linear < skb->len && bpf_skb_pull_data(skb, skb->len < wanted ? skb->len : wanted))
         return 0;
-    const void* data = (const void*)(long)skb->data + before;
+    const void* frame = (const void*)(long)skb->data + before;
     const void* end = (const void*)(long)skb->data_end;
-    const void* network = data + link;
-    if (link) {
-        const struct ethhdr* ethernet = data;
-        if ((const void*)(ethernet + 1) > end || ethernet->h_dest[0] & 1) return 0;
-        __builtin_memcpy(key->macs, data, 12);
-        key->ether_type = ethernet->h_proto;
-    } else {
+    if (!link) {
         __builtin_memset(key->macs, 0, 12);
         key->ether_type = (__be16)skb->protocol;
     }
-    key->zero = 0;
-
-    __u32 size;
-    if (key->ether_type == bpf_htons(ETH_P_IP)) {
-        size = read_ipv4(network, end, skb->len - link - before, padding, key);
-    } else if (key->ether_type == bpf_htons(ETH_P_IPV6)) {
-        size = read_ipv6(network, end, skb->len - link - before, padding, key);
-    } else {
-        return 0;
-    }
-    if (!size) return 0;
-    __u32 transport = read_transport(network + size, end, before, key);
-    return transport ? link + size + transport : 0;
+    return read_headers(frame, end, skb->len - before, before ? 0 : any_padding, link, before, key);
 }
 
 static __always_inline bool is_key(const struct fast_flow_key* a, const struct fast_flow_key* b) {
@@ -424,25 +431,28 @@ static __always_inline int repeat(struct __sk_buff* skb, const __u32 before, con
     return TC_ACT_SHOT;
 }
 
-/* The source that a VXLAN packet to this host comes from; 0: it is none, or of nobody who has flows. Its UDP
- * checksum is not looked at: what it covers is compared with the flow's key, or has the inner packet's own,
- * which must be there. */
-static __always_inline __u32 tunnel_of(struct __sk_buff* skb) {
-    if (!vxlan_port || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type || skb->vlan_present) return 0;
-    if (skb->len <= outer_headers + ethernet_header) return 0;
-    if ((long)skb->data_end - (long)skb->data < outer_headers && bpf_skb_pull_data(skb, outer_headers))
-        return 0;
-    const struct outer* outer = (const void*)(long)skb->data;
-    if ((const void*)(outer + 1) > (const void*)(long)skb->data_end) return 0;
+/* The source that a VXLAN packet to this host comes from; 0: it is none, or of nobody who has flows. `size`
+ * is that of the whole frame. Its UDP checksum is not looked at: what it covers is compared with the flow's
+ * key, or has the inner packet's own, which must be there. */
+static __always_inline __u32 read_tunnel(const struct outer* outer, const void* end, __u32 size) {
+    if ((const void*)(outer + 1) > end || outer->ethernet.h_proto != bpf_htons(ETH_P_IP)) return 0;
     if (*(const __u8*)&outer->ip != 0x45 || outer->ip.frag_off & bpf_htons(0xBFFF)) return 0;
     if (outer->ip.protocol != IPPROTO_UDP || outer->udp.dest != vxlan_port) return 0;
-    const __u32 size = skb->len - ethernet_header;
+    size -= ethernet_header;
     if (bpf_ntohs(outer->ip.tot_len) != size || bpf_ntohs(outer->udp.len) != size - ipv4_header) return 0;
     if (!(outer->flags & bpf_htonl(vxlan_has_vni))) return 0;
     struct fast_tunnel tunnel = {
         .source = outer->ip.saddr, .destination = outer->ip.daddr, .vni = outer->vni & bpf_htonl(0xFFFFFF00)};
     const __u32* source = bpf_map_lookup_elem(&tunnels, &tunnel);
     return source ? *source : 0;
+}
+
+static __always_inline __u32 tunnel_of(struct __sk_buff* skb) {
+    if (!vxlan_port || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type || skb->vlan_present) return 0;
+    if (skb->len <= outer_headers + ethernet_header) return 0;
+    if ((long)skb->data_end - (long)skb->data < outer_headers && bpf_skb_pull_data(skb, outer_headers))
+        return 0;
+    return read_tunnel((const void*)(long)skb->data, (const void*)(long)skb->data_end, skb->len);
 }
 
 /* Never to this namespace's own stack: whoever has no patch is being added or removed. */
@@ -486,9 +496,59 @@ int tun_egress(struct __sk_buff* skb) {
     return action == missed ? TC_ACT_UNSPEC : action;
 }
 
+/* Between the two programs at an uplink, as the packet's metadata: it is unwrapped already. */
+struct unwrapped {
+    __u32 is_unwrapped;
+    __u32 source;
+};
+
+enum { unwrapped_mark = 0x77656674 };
+
+/* TCP of a flow is taken out of VXLAN before the kernel makes a packet of it, so that it can merge what
+ * belongs together (GRO); uplink_ingress does the rest. Of what changes in between, packets are lost. */
+SEC("xdp.frags")
+
+int uplink_unwrap(struct xdp_md* ctx) {
+    const void* data = (const void*)(long)ctx->data;
+    const void* end = (const void*)(long)ctx->data_end;
+    const __u32 size = bpf_xdp_get_buff_len(ctx);
+    const __u32 wanted = outer_headers + ethernet_header + ipv4_header + tcp_header;
+    if (!vxlan_port || size < wanted || data + wanted > end) return XDP_PASS;
+    struct fast_flow_key key;
+    key.ifindex = read_tunnel(data, end, size);
+    if (!key.ifindex) return XDP_PASS;
+    const void* inner = data + outer_headers;
+    const __u32 headers = read_headers(inner, end, size - outer_headers, 0, ethernet_header, true, &key);
+    if (!headers || key.protocol != IPPROTO_TCP) return XDP_PASS;
+    const __u32* found = bpf_map_lookup_elem(&flows, &key);
+    if (!found) return XDP_PASS;
+    __u32 slot = *(const volatile __u32*)found;
+    struct fast_action* action = bpf_map_lookup_elem(&actions, &slot);
+    if (!action || is_stale(action) || !is_key(&key, &action->key)) return XDP_PASS;
+    const __u64 verdict = *(volatile __u64*)&action->verdict;
+    if (!verdict || size - outer_headers - ethernet_header > fast_verdict_mtu(verdict)) return XDP_PASS;
+    const __u8* hops = inner + ethernet_header + (key.ether_type == bpf_htons(ETH_P_IP) ? 8 : 7);
+    if ((const void*)(hops + 1) > end || *hops <= 1) return XDP_PASS;
+
+    if (bpf_xdp_adjust_head(ctx, outer_headers)) return XDP_PASS;
+    if (bpf_xdp_adjust_meta(ctx, -(int)sizeof(struct unwrapped))) return XDP_DROP;
+    struct unwrapped* meta = (void*)(long)ctx->data_meta;
+    if ((void*)(meta + 1) > (void*)(long)ctx->data) return XDP_DROP;
+    meta->is_unwrapped = unwrapped_mark;
+    meta->source = key.ifindex;
+    return XDP_PASS;
+}
+
 SEC("tc")
 
 int uplink_ingress(struct __sk_buff* skb) {
+    const struct unwrapped* meta = (const void*)(long)skb->data_meta;
+    if ((const void*)(meta + 1) <= (const void*)(long)skb->data && meta->is_unwrapped == unwrapped_mark) {
+        const __u32 from = meta->source;
+        bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
+        int done = repeat(skb, 0, ethernet_header, from);
+        return done == missed ? TC_ACT_SHOT : done;
+    }
     __u32 source = tunnel_of(skb);
     int action = source ? repeat(skb, outer_headers, ethernet_header, source) : missed;
     return action == missed ? TC_ACT_UNSPEC : action;
