@@ -8,6 +8,7 @@
 #include "cli/derived.h"
 #include "vswitch/device/tuntap.h"
 #include "vswitch/device/veth.h"
+#include "vswitch/device/veth_probe.h"
 
 namespace weft {
 
@@ -75,7 +76,11 @@ std::vector<std::unique_ptr<Device>> VethPorts::open(const Wanted& wanted, Offlo
     std::optional<VethPort> veth{std::in_place, options, wanted.queues};
     if (!keeper_) keeper_.emplace();
     keeper_->keep(options.host_end);
-    const auto reason = by_tc ? patch_by_tc(*veth) : patch_by_fast_path(*veth, wanted.id, *offloading.path());
+    auto reason = by_tc ? patch_by_tc(*veth) : patch_by_fast_path(*veth, wanted.id, *offloading.path());
+    if (!reason && !frames_cross(veth->queues(), options.inner)) {
+        reason = "frames do not cross the patch";
+        if (!by_tc) offloading.path()->remove(wanted.id);
+    }
     if (reason) {
         veth.reset();
         Netlink{}.remove_veth(options.host_end);

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,8 @@ class VethPort {
     [[nodiscard]] int host_index() const noexcept { return host_index_; }
 
     [[nodiscard]] int tap_index() const noexcept { return tap_index_; }
+
+    [[nodiscard]] std::span<const std::unique_ptr<Device>> queues() const noexcept { return queues_; }
 
     // Of the TAP, each for a thread of its own; once.
     [[nodiscard]] std::vector<std::unique_ptr<Device>> take_queues() noexcept { return std::move(queues_); }
