@@ -6,26 +6,18 @@
 #include <atomic>
 #include <bit>
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <map>
 #include <optional>
-#include <system_error>
 #include <vector>
-
-#include <net/if.h>
-#include <net/if_arp.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <bpf/port.skel.h>
 
 #include "vswitch/bpf/layout.h"
+#include "vswitch/bpf_support.h"
 #include "vswitch/checksum.h"
 #include "vswitch/device/virtio_header.h"
 #include "vswitch/headers.h"
@@ -49,81 +41,6 @@ constexpr std::uint32_t filter_number = 87;
 static_assert(sizeof(fast_flow_key) == 56 && sizeof(fast_action) == 128 && sizeof(fast_count) == 32 &&
               sizeof(fast_misses) == 64);
 static_assert(FastPath::generation_count == fast_generations);
-
-std::string message(int error) {
-    return std::generic_category().message(error);
-}
-
-// libbpf has the verifier's words, the telling ones at the end; they are kept for the error, not printed.
-thread_local std::string libbpf_said;
-
-int listen_to_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
-    constexpr std::size_t enough = 2000;
-    if (level != LIBBPF_WARN) return 0;
-    va_list again;
-    va_copy(again, arguments);
-    const int size = std::vsnprintf(nullptr, 0, format, arguments);
-    std::string text(static_cast<std::size_t>(std::max(size, 0)) + 1, '\0');
-    std::vsnprintf(text.data(), text.size(), format, again);
-    va_end(again);
-    text.pop_back();
-    libbpf_said += text;
-    if (libbpf_said.size() > enough) libbpf_said.erase(0, libbpf_said.size() - enough);
-    return size;
-}
-
-std::string cure_for_loading(int error) {
-    if (error == EPERM) return "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
-    if (error == ENOSYS) return "this kernel has no BPF";
-    return "this kernel takes no such programs (6.1 or newer does): " + libbpf_said;
-}
-
-std::string device_name(unsigned index) {
-    std::array<char, IF_NAMESIZE> name{};
-    return ::if_indextoname(index, name.data()) ? name.data() : "interface " + std::to_string(index);
-}
-
-std::expected<LinkLayer, Failure> link_layer_of(unsigned index) {
-    ifreq request{};
-    const Descriptor socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-    if (!::if_indextoname(index, request.ifr_name) || ::ioctl(socket.get(), SIOCGIFHWADDR, &request) != 0)
-        return std::unexpected("no " + device_name(index) + " in this network namespace");
-    return request.ifr_hwaddr.sa_family == ARPHRD_ETHER ? LinkLayer::ethernet : LinkLayer::none;
-}
-
-// The memory of a map, shared with the kernel.
-template <class Entry>
-class MapMemory {
-  public:
-    MapMemory() noexcept = default;
-    MapMemory(const MapMemory&) = delete;
-    MapMemory& operator=(const MapMemory&) = delete;
-
-    ~MapMemory() {
-        if (!entries_.empty()) ::munmap(entries_.data(), entries_.size_bytes());
-    }
-
-    bool map(const bpf_map* map) noexcept {
-        const std::size_t entries = bpf_map__max_entries(map);
-        void* const memory =
-            ::mmap(nullptr, entries * sizeof(Entry), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-        if (memory == MAP_FAILED) return false;
-        entries_ = {static_cast<Entry*>(memory), entries};
-        return true;
-    }
-
-    Entry& operator[](std::size_t index) const noexcept { return entries_[index]; }
-
-    [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
-
-  private:
-    std::span<Entry> entries_;
-};
-
-// The programs write while we read.
-std::uint64_t load(__u64& word) noexcept {
-    return std::atomic_ref(word).load(std::memory_order_relaxed);
-}
 
 // A program at a device, as long as the object lives: a link, or on kernels without links for tc a filter.
 class Attachment {
@@ -502,8 +419,7 @@ FastPath& FastPath::operator=(FastPath&&) noexcept = default;
 FastPath::~FastPath() = default;
 
 std::expected<FastPath, Failure> FastPath::open(const Options& options) {
-    libbpf_set_print(listen_to_libbpf);
-    libbpf_said.clear();
+    listen_to_libbpf();
     auto kernel = std::make_unique<Kernel>();
     if (!kernel->load(options)) {
         const int error = errno;
