@@ -17,6 +17,8 @@
 #include <netlink/addr.h>
 #include <netlink/cache.h>
 #include <netlink/errno.h>
+#include <netlink/handlers.h>
+#include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/act/mirred.h>
 #include <netlink/route/action.h>
@@ -51,6 +53,7 @@ using RouteHandle = std::unique_ptr<rtnl_route, Releaser<rtnl_route_put>>;
 using QdiscHandle = std::unique_ptr<rtnl_qdisc, Releaser<rtnl_qdisc_put>>;
 using FilterHandle = std::unique_ptr<rtnl_cls, Releaser<rtnl_cls_put>>;
 using ActionHandle = std::unique_ptr<rtnl_act, Releaser<rtnl_act_put>>;
+using CallbackHandle = std::unique_ptr<nl_cb, Releaser<nl_cb_put>>;
 using CacheHandle = std::unique_ptr<nl_cache, Releaser<nl_cache_free>>;
 
 void check(int error, const std::string& attempted) {
@@ -326,6 +329,53 @@ std::optional<std::uint16_t> Netlink::route_mtu(const IpAddress& destination) {
     const auto link = socket_->find(rtnl_route_nh_get_ifindex(next_hop), nullptr);
     if (!link) return std::nullopt;
     return clamped(rtnl_link_get_mtu(link.get()));
+}
+
+std::optional<int> Netlink::route_interface(const IpAddress& destination) {
+    const auto address = to_netlink(destination, destination.width());
+    rtnl_route* found = nullptr;
+    if (rtnl_route_lookup(socket_->get(), address.get(), &found) < 0) return std::nullopt;
+    const RouteHandle route{found};
+    rtnl_nexthop* next_hop = rtnl_route_nexthop_n(found, 0);
+    if (next_hop == nullptr) return std::nullopt;
+    return rtnl_route_nh_get_ifindex(next_hop);
+}
+
+// Route by route, and not as one of libnl's caches: a router's table may be large.
+std::set<int> Netlink::default_route_interfaces() {
+    std::set<int> interfaces;
+    const auto add = [](nl_msg* message, void* found) -> int {
+        nlmsghdr* const header = nlmsg_hdr(message);
+        if (header->nlmsg_type != RTM_NEWROUTE || nlmsg_valid_hdr(header, sizeof(rtmsg)) == 0) return NL_SKIP;
+        const auto* const route = static_cast<const rtmsg*>(nlmsg_data(header));
+        if (route->rtm_dst_len != 0 || route->rtm_table != RT_TABLE_MAIN || route->rtm_type != RTN_UNICAST)
+            return NL_SKIP;
+        rtnl_route* parsed = nullptr;
+        if (rtnl_route_parse(header, &parsed) < 0) return NL_SKIP;
+        const RouteHandle owner{parsed};
+        for (int i = 0; i < rtnl_route_get_nnexthops(parsed); ++i)
+            static_cast<std::set<int>*>(found)->insert(
+                rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(parsed, i)));
+        return NL_OK;
+    };
+    const CallbackHandle usual{nl_socket_get_cb(socket_->get())};
+    const auto callbacks = owned<CallbackHandle>(nl_cb_clone(usual.get()));
+    nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, add, &interfaces);
+    for (const int family : {AF_INET, AF_INET6}) {
+        rtmsg request{};
+        request.rtm_family = static_cast<unsigned char>(family);
+        const std::string attempted = "list the routes";
+        check(nl_send_simple(socket_->get(), RTM_GETROUTE, NLM_F_DUMP, &request, sizeof request), attempted);
+        check(nl_recvmsgs(socket_->get(), callbacks.get()), attempted);
+    }
+    interfaces.erase(0);
+    return interfaces;
+}
+
+std::optional<std::string> Netlink::name(int index) {
+    const auto link = socket_->find(index, nullptr);
+    const char* const name = link ? rtnl_link_get_name(link.get()) : nullptr;
+    return name != nullptr ? std::optional<std::string>{name} : std::nullopt;
 }
 
 }  // namespace weft

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "vswitch/address.h"
@@ -91,6 +92,15 @@ class Netlink {
 
     // MTU of the route by which `destination` is reached (65535 if it is more); nothing if there is none.
     [[nodiscard]] std::optional<std::uint16_t> route_mtu(const IpAddress& destination);
+
+    // The interface by which `destination` is reached; nothing if there is no route.
+    [[nodiscard]] std::optional<int> route_interface(const IpAddress& destination);
+
+    // Those of all default routes, IPv4 and IPv6, of the main table, each once.
+    [[nodiscard]] std::set<int> default_route_interfaces();
+
+    // "eth0"; nothing: there is no such interface.
+    [[nodiscard]] std::optional<std::string> name(int index);
 
   private:
     struct Socket;

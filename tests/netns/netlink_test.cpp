@@ -65,6 +65,30 @@ TEST_CASE_FIXTURE(Interface, "the MTU of a route is its own, or its link's") {
     CHECK_FALSE(netlink.route_mtu(ip("10.10.0.1")));
 }
 
+TEST_CASE_FIXTURE(Interface, "the interfaces of default routes and of single destinations are known") {
+    CHECK(netlink.default_route_interfaces().empty());
+    CHECK_FALSE(netlink.route_interface(ip("10.9.1.1")));
+    test::run("ip addr add 10.8.0.1/24 dev d0 && ip addr add 10.7.0.1/24 dev d1");
+    test::run("ip route add 10.9.0.0/16 via 10.8.0.2");
+    const int d0 = netlink.link("d0").value().index;
+    const int d1 = netlink.link("d1").value().index;
+    CHECK(netlink.name(d0) == "d0");
+    CHECK(netlink.route_interface(ip("10.9.1.1")) == d0);
+    CHECK(netlink.route_interface(ip("10.7.0.9")) == d1);
+    CHECK(netlink.default_route_interfaces().empty());
+    test::run("ip route add blackhole default metric 500 && ip route add default via 10.7.0.2 table 100");
+    CHECK(netlink.default_route_interfaces().empty());
+    test::run("ip route add default via 10.8.0.2 && ip route add default via 10.8.0.3 metric 10");
+    CHECK(netlink.default_route_interfaces() == std::set{d0});
+    test::run("ip -6 route add default dev d1");
+    CHECK(netlink.default_route_interfaces() == std::set{d0, d1});
+    test::run("ip -6 route del default && ip route del default && ip route del default");
+    test::run("ip route add default nexthop via 10.8.0.2 nexthop via 10.7.0.2");
+    CHECK(netlink.default_route_interfaces() == std::set{d0, d1});
+    CHECK(netlink.route_mtu(ip("10.8.0.7")) == std::uint16_t{1400});
+    test::run("ip route flush table 100 && ip route del blackhole default");
+}
+
 TEST_CASE_FIXTURE(Interface, "an address is added once and its owner is known") {
     CHECK_FALSE(netlink.address_owner(ip("10.8.0.1")));
     netlink.add_address("d0", prefix("10.8.0.1/24"));
@@ -156,6 +180,7 @@ TEST_CASE("what is redirected from one interface to another arrives there, and n
 TEST_CASE("an interface that does not exist is nothing to look at and an error to change") {
     Netlink netlink;
     CHECK_FALSE(netlink.link("nothing0"));
+    CHECK_FALSE(netlink.name(9999));
     CHECK(failure([&] { netlink.set_up("nothing0"); }) == "no such interface: nothing0");
     CHECK(failure([&] { netlink.add_route(prefix("10.0.0.0/8"), "nothing0"); }) ==
           "no such interface: nothing0");
