@@ -87,6 +87,7 @@ Daemon::Daemon(Loop& loop)
               DenyList& list = worker.datapath().denied();
               adds ? list.add(prefix) : list.remove(prefix);
           });
+          guard_.change(change, prefix);
       }) {}
 
 Daemon::~Daemon() {
@@ -131,10 +132,11 @@ void Daemon::start(const config::Config& config) {
             fmt::format("keylog is on: whoever reads {} can read all traffic", *node.keylog));
     }
 
-    deny(config);
     const config::Underlay& underlay = config.underlay;
     const bool any_plain = std::ranges::any_of(config.peers, is_plain);
     const auto vxlan = any_plain ? std::optional{underlay.vxlan} : std::nullopt;
+    guard_.open(config, vxlan ? std::vector{underlay.esp, *vxlan} : std::vector{underlay.esp});
+    deny(config);
     names_.node.esp = underlay.esp;
     names_.node.vxlan = vxlan;
     names_.node.device = underlay.device;
@@ -490,13 +492,16 @@ void Daemon::complete(unsigned worker, SnapshotTaken taken) {
     Request& request = found->second;
     request.parts[worker] = std::move(taken.snapshot);
     if (std::ranges::any_of(request.parts, [](const auto& part) { return part == nullptr; })) return;
-    request.answer(merge(request.parts));
+    Snapshot whole = merge(request.parts);
+    guard_.add_to(whole);
+    request.answer(whole);
     requests_.erase(found);
 }
 
 Names Daemon::current_names() const {
     Names names = names_;
     names.node.uptime = loop_.now() - started_;
+    names.node.uplinks = guard_.report();
     for (auto& [id, peer] : names.peers) {
         peer.silent = keying_->silent(id);
         const auto status = keying_->status(id);

@@ -22,6 +22,7 @@
 #include "cli/offloading.h"
 #include "cli/report.h"
 #include "cli/tunnel_routes.h"
+#include "cli/uplink_guard.h"
 #include "cli/veth_ports.h"
 #include "cli/workers.h"
 #include "config/config.h"
@@ -91,6 +92,7 @@ class Daemon {
 
     Wakeup events_waiting_;
     std::unique_ptr<Workers> workers_;
+    UplinkGuard guard_;
     DeniedSources denied_;
     Monitor monitor_;
     std::unique_ptr<Keying> keying_;

@@ -24,7 +24,11 @@ void Offloading::open(const config::FastPath& wanted, unsigned workers, std::uin
     } else {
         why_not_ = opened.error();
     }
-    if (wanted.mode == Mode::tc) throw std::runtime_error("[fastpath] mode = \"tc\": " + why_not_);
+    const bool is_required = wanted.mode == Mode::tc || (wanted.mode == Mode::xdp && workers == 1);
+    if (is_required) {
+        throw std::runtime_error(
+            fmt::format("[fastpath] mode = \"{}\": {}", config::to_string(wanted.mode), why_not_));
+    }
 }
 
 void Offloading::add_device(PortId port, const std::string& port_name, const std::string& device) {
@@ -43,6 +47,7 @@ void Offloading::start(Workers& workers) {
     if (!path_) return spdlog::info("fast path: off: {}", why_not_);
     spdlog::info("fast path: tc");
     started_ = true;
+    path_->close_programs();
     workers.post(0, [path = std::move(path_)](Worker& worker) mutable { worker.use(std::move(path)); });
 }
 

@@ -2,7 +2,8 @@
 // ports it has, and when the worker gets it. Opened while the daemon still has its privileges; after start()
 // it is the worker's.
 //
-// There is one only for a node of one worker: each flow has one owner, who decides and counts.
+// There is one only for a node of one worker: each flow has one owner, who decides and counts. Who asks for
+// more with mode = "xdp" has the early drop at least (uplink_guard.h).
 #pragma once
 
 #include <cstdint>

@@ -80,6 +80,11 @@ std::string render_status(const json& status, bool) {
          fast_path.at("why_not").is_null()
              ? fmt::format("{}, {}", text(fast_path, "mode"), counted(fast_path.at("flows"), "flow"))
              : fmt::format("{}: {}", text(fast_path, "mode"), text(fast_path, "why_not")));
+    for (const auto& uplink : fast_path.at("uplinks")) {
+        line("early drop", fmt::format("{}: {}", text(uplink, "device"),
+                                       uplink.at("early_drop").is_null() ? "none: " + text(uplink, "why_not")
+                                                                         : text(uplink, "early_drop")));
+    }
     for (const auto& warning : status.at("warnings")) page += "warning: " + warning.get<std::string>() + '\n';
     return page;
 }
@@ -250,9 +255,10 @@ std::string render_rekey(const json& result, bool) {
 std::string render_denied(const json& result, bool color) {
     const auto& denied = result.at("denied");
     if (denied.empty()) return "nobody is denied\n";
-    Table table{{{"PREFIX"}, {"PACKETS", Align::right}, {"BYTES", Align::right}}};
+    Table table{{{"PREFIX"}, {"PATH"}, {"PACKETS", Align::right}, {"BYTES", Align::right}}};
     for (const auto& entry : denied)
-        table.add({text(entry, "prefix"), text(entry, "packets"), bytes(entry, "bytes")});
+        table.add(
+            {text(entry, "prefix"), text(entry, "path"), text(entry, "packets"), bytes(entry, "bytes")});
     return table.to_string(color);
 }
 

@@ -193,6 +193,16 @@ std::string_view to_string(PeerInfo::Protection protection) noexcept {
 
 namespace {
 
+json uplinks(const std::vector<UplinkInfo>& uplinks) {
+    auto list = json::array();
+    for (const auto& [device, early_drop, why_not] : uplinks) {
+        list.push_back({{"device", device},
+                        {"early_drop", value_of(early_drop)},
+                        {"why_not", why_not.empty() ? json{} : json(why_not)}});
+    }
+    return list;
+}
+
 json fast_path(const NodeInfo& node, const OffloadSnapshot& offload) {
     return {{"mode", node.fast_path},
             {"why_not", node.why_no_fast_path.empty() ? json{} : json(node.why_no_fast_path)},
@@ -201,7 +211,8 @@ json fast_path(const NodeInfo& node, const OffloadSnapshot& offload) {
             {"withdrawn", offload.withdrawn},
             {"put_off", offload.put_off},
             {"checked_packets", offload.checked},
-            {"differed_packets", offload.differed}};
+            {"differed_packets", offload.differed},
+            {"uplinks", uplinks(node.uplinks)}};
 }
 
 }  // namespace
@@ -359,8 +370,13 @@ json report_peers(const Snapshot& snapshot, const Names& names) {
 
 json report_denied(const Snapshot& snapshot, const Names&) {
     auto list = json::array();
-    for (const auto& [prefix, packets, bytes] : snapshot.denied)
-        list.push_back({{"prefix", prefix.to_string()}, {"packets", packets}, {"bytes", bytes}});
+    for (const auto& denied : snapshot.denied) {
+        list.push_back({{"prefix", denied.prefix.to_string()},
+                        {"packets", denied.packets},
+                        {"bytes", denied.bytes},
+                        {"kernel_packets", denied.early_packets},
+                        {"path", denied.is_early ? "kernel" : "weft"}});
+    }
     return {{"denied", std::move(list)}};
 }
 

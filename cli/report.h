@@ -62,6 +62,12 @@ struct PeerInfo {
     std::uint64_t handshakes = 0;
 };
 
+struct UplinkInfo {
+    std::string device;
+    std::optional<std::string> early_drop{};  // "xdp native", "xdp generic"; absent: the workers drop
+    std::string why_not{};                    // empty: it is there
+};
+
 struct NodeInfo {
     std::string name;
     std::int64_t pid = 0;
@@ -73,6 +79,7 @@ struct NodeInfo {
     std::optional<std::string> device;  // the underlay is bound to it
     std::string fast_path = "off";      // "tc"
     std::string why_no_fast_path;       // empty: there is one
+    std::vector<UplinkInfo> uplinks;    // if anything is to be known of them
     std::vector<std::string> warnings;  // "keylog is on: session keys are written to FILE"
 };
 
@@ -96,7 +103,9 @@ nlohmann::json report_peers(const Snapshot& snapshot, const Names& names);  // {
 // {"flows": [...], "flow_table": {...}}: one for each direction, the busiest first, as many as the snapshot
 // has.
 nlohmann::json report_flows(const Snapshot& snapshot, const Names& names);
-nlohmann::json report_denied(const Snapshot& snapshot, const Names& names);  // {"denied": [...]}
+
+// {"denied": [...]}; "kernel_packets" are among "packets", "path" is who drops first: "kernel" or "weft".
+nlohmann::json report_denied(const Snapshot& snapshot, const Names& names);
 
 // {"drops": [...]}: one for each reason that has occurred, at a port, a peer or the underlay; also
 // `ring_full`, which the kernel counts (a port's `ring_drops`) and `dropped_packets` does not.

@@ -26,6 +26,7 @@
 #include "overlay/underlay.h"
 #include "vswitch/device/packet_socket.h"
 #include "vswitch/device/tuntap.h"
+#include "vswitch/early_drop.h"
 #include "vswitch/fast_path.h"
 #include "vswitch/netlink.h"
 #include "vswitch/system.h"
@@ -151,6 +152,7 @@ void enter_sandbox(const SandboxOptions& options) {
     filter.allow(fast_path_system_calls);
     filter.allow(loop_system_calls);
     filter.allow(link_keeper_system_calls);
+    if (options.drops_early) filter.allow(early_drop_system_calls);
     if (options.resolves_names) filter.allow(resolver_system_calls);
     if (options.writes_files) filter.allow(sequence_store_system_calls);
     // A name service that was not loaded before the filter: getaddrinfo(3) goes on to the next one.

@@ -23,6 +23,7 @@ inline constexpr bool has_sandbox =
 struct SandboxOptions {
     bool resolves_names = false;  // an endpoint is a name
     bool writes_files = false;    // counters of manual SAs, timestamps
+    bool drops_early = false;     // a BPF program that is open may be attached
 };
 
 // Throws std::runtime_error if the kernel cannot filter.

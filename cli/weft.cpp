@@ -123,6 +123,10 @@ constexpr auto deny_footer =
     "  weft deny del 203.0.113.0/24     exactly this prefix; what lies within it, or around it, stays\n"
     "  weft deny show --json\n"
     "\n"
+    "Where the kernel can, an XDP program at the uplinks drops them before they are packets (PATH kernel, "
+    "and\n"
+    "weft status); only what is for weft: whoever is denied still reaches this machine's ssh.\n"
+    "\n"
     "Prefixes may lie within one another; the longest one that has a source counts its datagrams, and weft\n"
     "drops counts them all as 'denied'. A peer that is in it is shut out too, and back a few seconds after "
     "it\n"
@@ -136,7 +140,7 @@ constexpr auto deny_change_footer =
 constexpr auto deny_show_footer =
     "Prints a line for each prefix, with the datagrams that were dropped because of it and their size "
     "(UDP's\n"
-    "payload) since it was added.\n";
+    "payload) since it was added, and PATH: who drops them first, the kernel or weft.\n";
 
 constexpr auto check_footer =
     "Prints every problem as FILE:LINE:COLUMN: what: cure on standard error and exits with 2, or prints a "

@@ -19,6 +19,7 @@
 #include "cli/loop.h"
 #include "cli/privileges.h"
 #include "cli/sandbox.h"
+#include "cli/uplink_guard.h"
 #include "cli/version.h"
 #include "config/load.h"
 #include "crypto/secret_memory.h"
@@ -62,6 +63,7 @@ Rights rights_for(const weft::config::Config& config, const Options& options) {
         if (peer.endpoint_host && !weft::IpAddress::parse(*peer.endpoint_host))
             rights.calls.resolves_names = true;
     }
+    rights.calls.drops_early = weft::UplinkGuard::is_wanted(config.fast_path);
     rights.calls.writes_files = !rights.privileges.folders.empty();
     return rights;
 }

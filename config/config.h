@@ -73,12 +73,14 @@ struct FastPath {
     enum class Mode : std::uint8_t {
         automatic,  // where it is to be had
         off,
-        tc,  // or the daemon does not start
+        tc,   // or the daemon does not start
+        xdp,  // the same, and the early drop is there from the start
     };
 
     Mode mode = Mode::automatic;
     std::uint32_t max_flows = 16384;   // that are known at a time, to each worker
     std::uint32_t check_every = 4096;  // packets of a flow, of which one is compared
+    std::vector<std::string> uplinks;  // devices by which peers are reached; empty: found by the routes
 
     friend bool operator==(const FastPath&, const FastPath&) = default;
 };

@@ -103,8 +103,11 @@ struct Describe {
     }
 
     std::string operator()(const ReplaceFastPath& change) const {
-        return fmt::format("replace fast path (mode {}, check_every {})", to_string(change.to->mode),
-                           change.to->check_every);
+        return fmt::format("replace fast path (mode {}, check_every {}, uplinks {})",
+                           to_string(change.to->mode), change.to->check_every,
+                           change.to->uplinks.empty()
+                               ? std::string{"as routed"}
+                               : fmt::format("{}", fmt::join(change.to->uplinks, " ")));
     }
 
     std::string operator()(const AddBridge& change) const { return "add " + in_words(*change.bridge); }

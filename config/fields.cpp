@@ -122,6 +122,12 @@ std::optional<Prefix> parse_network(const std::string& text, Position at, Report
     return prefix;
 }
 
+constexpr std::string_view device_name_cure = "use 1 to 15 characters without '/', ':', '%' and white space";
+
+std::string no_device_name(std::string_view name) {
+    return fmt::format("{} cannot be the name of a network device", quoted(name));
+}
+
 using ParsePrefix = std::optional<Prefix> (*)(const std::string&, Position, Report&);
 
 // Empty if any element is wrong, and no element may stand twice.
@@ -288,11 +294,25 @@ std::optional<std::string> read_device(const Section& section, std::string_view 
     auto name = section.text(key);
     if (!name) return std::nullopt;
     if (!is_device_name(*name)) {
-        section.problem(key, fmt::format("{} cannot be the name of a network device", quoted(*name)),
-                        "use 1 to 15 characters without '/', ':', '%' and white space");
+        section.problem(key, no_device_name(*name), device_name_cure);
         return std::nullopt;
     }
     return name;
+}
+
+std::vector<std::string> read_devices(const Section& section, std::string_view key) {
+    auto names = section.texts(key);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const Position at = section.at(key, i);
+        if (!is_device_name(names[i])) {
+            section.report().add(at, no_device_name(names[i]), device_name_cure);
+        } else if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) !=
+                   names.begin() + static_cast<std::ptrdiff_t>(i)) {
+            section.report().add(at, fmt::format("{} stands twice in '{}'", quoted(names[i]), key),
+                                 "remove one");
+        }
+    }
+    return names;
 }
 
 std::optional<std::string> read_netns(const Section& section, std::string_view key) {

@@ -47,6 +47,7 @@ std::optional<Endpoint> read_endpoint(const Section& section, std::string_view k
 
 std::optional<std::string> read_device(const Section& section,
                                        std::string_view key);  // a network device's name
+std::vector<std::string> read_devices(const Section& section, std::string_view key);  // without doubles
 std::optional<std::string> read_netns(const Section& section, std::string_view key);
 
 // Not empty; absolute, or relative to the file's folder.

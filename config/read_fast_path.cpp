@@ -13,8 +13,9 @@ FastPath::Mode read_mode(const Section& section) {
     if (!text || *text == "auto") return FastPath::Mode::automatic;
     if (*text == "off") return FastPath::Mode::off;
     if (*text == "tc") return FastPath::Mode::tc;
+    if (*text == "xdp") return FastPath::Mode::xdp;
     section.problem("mode", fmt::format("{} is no mode of the fast path", quoted(*text)),
-                    R"(write "auto" (where the kernel can), "tc" (or do not start) or "off")");
+                    R"(write "auto" (where the kernel can), "tc" or "xdp" (or do not start) or "off")");
     return {};
 }
 
@@ -26,6 +27,8 @@ std::string_view to_string(FastPath::Mode mode) noexcept {
             return "off";
         case FastPath::Mode::tc:
             return "tc";
+        case FastPath::Mode::xdp:
+            return "xdp";
         default:
             return "auto";
     }
@@ -41,6 +44,7 @@ FastPath read_fast_path(const Section& section) {
     fast_path.max_flows =
         read_number(section, "max_flows", fewest_flows, most_flows).value_or(fast_path.max_flows);
     fast_path.check_every = read_number(section, "check_every", 1, rarest).value_or(fast_path.check_every);
+    fast_path.uplinks = read_devices(section, "uplinks");
     return fast_path;
 }
 

@@ -47,6 +47,7 @@ constexpr std::array fast_path_keys{
     Key{"mode", Kind::text, optional, R"(mode = "auto")"},
     Key{"max_flows", Kind::integer, optional, "max_flows = 16384"},
     Key{"check_every", Kind::integer, optional, "check_every = 4096"},
+    Key{"uplinks", Kind::texts, optional, R"(uplinks = ["eth0"])"},
 };
 
 constexpr std::array bridge_keys{

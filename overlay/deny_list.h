@@ -5,6 +5,7 @@
 // One lookup for each train, which is all of one source, and none while the list is empty.
 //
 // Limits. The datagrams have reached the socket by then: what is saved is all work on them but the receiving.
+// That, too, is saved where the kernel drops them at the uplink (vswitch/early_drop.h).
 // A source is what a datagram says it is, so whoever can forge it has others denied who are in the prefix.
 //
 // Owner: a Datapath.

@@ -76,6 +76,10 @@ struct DeniedSnapshot {
     Prefix prefix;
     std::uint64_t packets = 0;  // that were dropped
     std::uint64_t bytes = 0;    // of UDP's payload
+
+    // Of the node as a whole, by whoever knows of it (cli/uplink_guard.h).
+    std::uint64_t early_packets = 0;  // of `packets`: by the kernel
+    bool is_early = false;            // the kernel drops them first
 };
 
 // Flows that are carried past the datapath.

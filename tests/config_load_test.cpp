@@ -28,6 +28,12 @@ tun_gro = true
 udp_gso = false
 udp_gro = false
 
+[fastpath]
+mode = "xdp"
+max_flows = 1024
+check_every = 256
+uplinks = ["eth0", "eth1"]
+
 [underlay]
 device = "eth0"
 esp    = "[::]:4500"
@@ -160,6 +166,12 @@ TEST_CASE("every key of a full file arrives in its struct") {
                                   .udp_gso = false,
                                   .udp_gro = false,
                                   .busy_poll = std::chrono::microseconds{50}});
+
+    CHECK(config.fast_path == FastPath{.mode = FastPath::Mode::xdp,
+                                       .max_flows = 1024,
+                                       .check_every = 256,
+                                       .uplinks = {"eth0", "eth1"}});
+    CHECK(to_string(config.fast_path.mode) == "xdp");
 
     REQUIRE(config.bridges.size() == 2);
     const Bridge& lan = config.bridges[0];

@@ -79,7 +79,7 @@ name = "n"
 [fastpath]
 mode = "dpdk"
 )",
-     {R"(4:8: 'dpdk' is no mode of the fast path: write "auto" (where the kernel can), "tc" (or do not start) or "off")"}},
+     {R"(4:8: 'dpdk' is no mode of the fast path: write "auto" (where the kernel can), "tc" or "xdp" (or do not start) or "off")"}},
     {"a fast path that compares nothing",
      R"([node]
 name = "n"
@@ -87,6 +87,21 @@ name = "n"
 check_every = 0
 )",
      {R"(4:15: 'check_every' is 0: use 1 to 1000000000)"}},
+    {"uplinks that are no devices, and one twice",
+     R"([node]
+name = "n"
+[fastpath]
+uplinks = ["eth0", "eth/0", "eth0"]
+)",
+     {R"(4:20: 'eth/0' cannot be the name of a network device: use 1 to 15 characters without '/', ':', '%' and white space)",
+      R"(4:29: 'eth0' stands twice in 'uplinks': remove one)"}},
+    {"an uplink that is not in a list",
+     R"([node]
+name = "n"
+[fastpath]
+uplinks = "eth0"
+)",
+     {R"(4:11: 'uplinks' must be a list of strings, not a string: write uplinks = ["eth0"])"}},
     {"an underlay address without a port",
      R"([node]
 name = "n"

@@ -84,7 +84,9 @@ TEST_CASE("the status is a page") {
         "underlay": {"esp": "0.0.0.0:4500", "vxlan": "0.0.0.0:4789", "device": "eth0"},
         "bridges": 1, "ports": 4, "peers": 3, "peers_up": 2, "stations": 12, "routes": 1,
         "pool": {"size_packets": 1024, "available_packets": 1019}, "warnings": ["keylog is on"],
-        "fast_path": {"mode": "tc", "why_not": null, "flows": 1}})");
+        "fast_path": {"mode": "tc", "why_not": null, "flows": 1, "uplinks": [
+            {"device": "eth0", "early_drop": "xdp native", "why_not": null},
+            {"device": "eth1", "early_drop": null, "why_not": "nobody is denied"}]}})");
     CHECK(render("status", status, false) ==
           "site-a: weft 0.1.0, pid 412, up 3m 12s\n"
           "  public key  KEY=\n"
@@ -94,8 +96,11 @@ TEST_CASE("the status is a page") {
           "  buffers     1019 of 1024 free\n"
           "  workers     1\n"
           "  fast path   tc, 1 flow\n"
+          "  early drop  eth0: xdp native\n"
+          "  early drop  eth1: none: nobody is denied\n"
           "warning: keylog is on\n");
-    status["fast_path"] = {{"mode", "off"}, {"why_not", "switched off"}, {"flows", 0}};
+    status["fast_path"] = {
+        {"mode", "off"}, {"why_not", "switched off"}, {"flows", 0}, {"uplinks", json::array()}};
     status["public_key"] = nullptr;
     status["underlay"] = {{"esp", "[::]:4500"}, {"vxlan", nullptr}, {"device", nullptr}};
     status["warnings"] = json::array();
@@ -239,13 +244,13 @@ TEST_CASE("an event is a line with the local time") {
 }
 
 TEST_CASE("denied prefixes are a table, and a change of them a line") {
-    const auto result =
-        json::parse(R"({"denied": [{"prefix": "203.0.113.0/24", "packets": 254, "bytes": 29696},
-        {"prefix": "2001:db8::/32", "packets": 0, "bytes": 0}]})");
+    const auto result = json::parse(
+        R"({"denied": [{"prefix": "203.0.113.0/24", "packets": 254, "bytes": 29696, "path": "kernel"},
+        {"prefix": "2001:db8::/32", "packets": 0, "bytes": 0, "path": "weft"}]})");
     CHECK(render("deny", result, false) ==
-          "PREFIX          PACKETS   BYTES\n"
-          "203.0.113.0/24      254  29 KiB\n"
-          "2001:db8::/32         0     0 B\n");
+          "PREFIX          PATH    PACKETS   BYTES\n"
+          "203.0.113.0/24  kernel      254  29 KiB\n"
+          "2001:db8::/32   weft          0     0 B\n");
     CHECK(render("deny", json{{"denied", json::array()}}, false) == "nobody is denied\n");
     CHECK(render("deny_add", json{{"prefix", "10.0.0.0/8"}, {"peers", {"site-b"}}}, false) ==
           "10.0.0.0/8: denied\nwarning: peer site-b is in it, and shut out\n");

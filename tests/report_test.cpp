@@ -37,6 +37,8 @@ Names example_names() {
     names.node.workers = 2;
     names.node.why_no_fast_path = "several workers";
     names.node.warnings = {"keylog is on"};
+    names.node.uplinks = {{.device = "eth0", .early_drop = "xdp native"},
+                          {.device = "wg0", .why_not = "no Ethernet"}};
 
     auto& a1 = names.ports[tap];
     a1.name = "a1";
@@ -153,7 +155,9 @@ TEST_CASE("the status has all of its keys and the counts of the snapshot") {
         "bridges": 2, "ports": 4, "peers": 2, "peers_up": 1, "stations": 3, "routes": 3,
         "pool": {"size_packets": 1024, "available_packets": 1000},
         "fast_path": {"mode": "off", "why_not": "several workers", "flows": 7, "inserted": 8, "withdrawn": 1,
-            "put_off": 2, "checked_packets": 3, "differed_packets": 0},
+            "put_off": 2, "checked_packets": 3, "differed_packets": 0,
+            "uplinks": [{"device": "eth0", "early_drop": "xdp native", "why_not": null},
+                        {"device": "wg0", "early_drop": null, "why_not": "no Ethernet"}]},
         "warnings": ["keylog is on"]})"));
 }
 
@@ -300,8 +304,9 @@ TEST_CASE("an empty node reports empty lists") {
 
 TEST_CASE("denied prefixes are reported with what was dropped because of them") {
     Snapshot snapshot;
-    snapshot.denied = {{prefix("203.0.113.0/24"), 3, 300}};
-    CHECK(report_denied(snapshot, example_names()) ==
-          json{{"denied", {{{"prefix", "203.0.113.0/24"}, {"packets", 3}, {"bytes", 300}}}}});
+    snapshot.denied = {{prefix("203.0.113.0/24"), 3, 300}, {prefix("2001:db8::/32"), 5, 500, 4, true}};
+    CHECK(report_denied(snapshot, example_names()) == json::parse(R"({"denied": [
+        {"prefix": "203.0.113.0/24", "packets": 3, "bytes": 300, "kernel_packets": 0, "path": "weft"},
+        {"prefix": "2001:db8::/32", "packets": 5, "bytes": 500, "kernel_packets": 4, "path": "kernel"}]})"));
     CHECK(report_denied({}, example_names()) == json{{"denied", json::array()}});
 }

@@ -501,6 +501,11 @@ void FastPath::remove(PortId port) noexcept {
     kernel_->ports.erase(found);
 }
 
+void FastPath::close_programs() noexcept {
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, kernel_->programs->obj) bpf_program__unload(program);
+}
+
 void FastPath::set_enabled(PortId port, bool enabled) noexcept {
     std::atomic_ref(kernel_->programs->bss->ports_off[port.value()]).store(enabled ? 0 : 1);
 }

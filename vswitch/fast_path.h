@@ -113,6 +113,10 @@ class FastPath final : public FlowOffload {
     // Its flows, in and out, must have been made to miss before.
     void remove(PortId port) noexcept;
 
+    // No port is added any more: then the programs can be attached nowhere else, whatever becomes of this
+    // process. To be called before a sandbox is entered that lets programs be attached (early_drop.h).
+    void close_programs() noexcept;
+
     // Off: all flows that come in there miss. On at first.
     void set_enabled(PortId port, bool enabled) noexcept;
 

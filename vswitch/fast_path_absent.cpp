@@ -40,6 +40,8 @@ bool FastPath::set_tunnel(PortId, const Tunnel&) noexcept {
 
 void FastPath::remove(PortId) noexcept {}
 
+void FastPath::close_programs() noexcept {}
+
 void FastPath::set_enabled(PortId, bool) noexcept {}
 
 bool FastPath::insert(std::uint32_t, const FlowKey&, PortId, const Action&) noexcept {

@@ -65,6 +65,15 @@ wait_for "the peer that has a name is found by it" 10 \
     sh -c "'$WEFT_BIN/weft' --control '$work/run/site-a.sock' peers --json | jq -e '.peers[] | select(.peer == \"nobody\") | .endpoint != null'"
 weft site-a status --json | jq -e '.warnings == []' >/dev/null || fail "warnings: $(weft site-a status --json | jq -c .warnings)"
 
+say "it denies, by a program that is attached now if there is any"
+weft site-a deny add 192.0.2.0/24
+weft site-a status | grep 'early drop' || fail "nothing is said of the uplink"
+for command in show 'del 192.0.2.0/24' show; do
+    # shellcheck disable=SC2086
+    weft site-a deny $command || fail "weft deny $command"
+done
+pings host-a 10.10.0.12
+
 say "it meets a peer that has restarted"
 crash site-b
 start site-b
