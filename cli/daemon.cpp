@@ -145,7 +145,8 @@ void Daemon::start(const config::Config& config) {
     offloading_.open(config.fast_path, count, vxlan ? vxlan->port : std::uint16_t{0});
     if (vxlan && offloading_.path() != nullptr) {
         tunnel_routes_ = std::make_unique<TunnelRoutes>(loop_, *workers_, vxlan->address);
-        for (const unsigned device : tunnel_routes_->devices(config)) offloading_.add_uplink(device);
+        for (const Uplink& uplink : find_uplinks(config)) offloading_.add_uplink(uplink);
+        guard_.go_on_to(offloading_.path()->unwrapping_program());
     }
     names_.node.fast_path = offloading_.mode();
     names_.node.why_no_fast_path = offloading_.why_not();

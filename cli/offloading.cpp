@@ -37,10 +37,10 @@ void Offloading::add_device(PortId port, const std::string& port_name, const std
     if (!added) spdlog::warn("port {}: no fast path: {}", port_name, added.error());
 }
 
-void Offloading::add_uplink(unsigned device) {
+void Offloading::add_uplink(const Uplink& uplink) {
     if (!path_) return;
-    if (const auto added = path_->add_uplink(device); !added)
-        spdlog::warn("what plain peers send has no fast path: {}", added.error());
+    if (const auto added = path_->add_uplink(uplink.index); !added)
+        spdlog::warn("uplink {}: no fast path for what plain peers send: {}", uplink.name, added.error());
 }
 
 void Offloading::start(Workers& workers) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/uplinks.h"
 #include "cli/workers.h"
 #include "config/config.h"
 #include "vswitch/fast_path.h"
@@ -36,7 +37,7 @@ class Offloading {
     void add_device(PortId port, const std::string& port_name, const std::string& device);
 
     // By which plain peers' packets come in. The same.
-    void add_uplink(unsigned device);
+    void add_uplink(const Uplink& uplink);
 
     // Flows that come in there stay in the daemon.
     void exclude(PortId port) noexcept {

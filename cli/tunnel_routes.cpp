@@ -18,17 +18,6 @@ void TunnelRoutes::start() {
     ask_all();
 }
 
-std::set<unsigned> TunnelRoutes::devices(const config::Config& config) {
-    std::set<unsigned> devices;
-    for (const config::Peer& peer : config.peers) {
-        if (peer.encryption != config::Peer::Encryption::none || !peer.endpoint_host) continue;
-        const auto address = IpAddress::parse(*peer.endpoint_host);
-        const auto way = address ? netlink_.way_to(*address) : std::nullopt;
-        if (way) devices.insert(static_cast<unsigned>(way->device));
-    }
-    return devices;
-}
-
 void TunnelRoutes::located(PortId tunnel, const Endpoint& endpoint) {
     Known& known = peers_[tunnel];
     known.endpoint = endpoint;

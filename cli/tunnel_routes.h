@@ -7,11 +7,9 @@
 
 #include <map>
 #include <optional>
-#include <set>
 
 #include "cli/loop.h"
 #include "cli/workers.h"
-#include "config/config.h"
 #include "vswitch/fast_path.h"
 #include "vswitch/netlink.h"
 
@@ -21,9 +19,6 @@ class TunnelRoutes {
   public:
     // `vxlan`: what the node's socket for it is bound to.
     TunnelRoutes(Loop& loop, Workers& workers, const IpAddress& vxlan);
-
-    // The devices by which the plain peers of `config` are reached whose endpoints are addresses.
-    [[nodiscard]] std::set<unsigned> devices(const config::Config& config);
 
     // Worker 0 has its fast path now.
     void start();

@@ -63,6 +63,13 @@ void UplinkGuard::open(const config::Config& config, std::vector<Endpoint> endpo
     }
 }
 
+void UplinkGuard::go_on_to(int program) {
+    if (!early_drop_) return;
+    const auto done = early_drop_->go_on_to(program);
+    if (!done && mode_ == Mode::xdp) throw std::runtime_error("[fastpath] mode = \"xdp\": " + done.error());
+    if (!done) spdlog::info("early drop: {}", done.error());
+}
+
 void UplinkGuard::attach() {
     for (Guarded& uplink : uplinks_) attach(uplink);
 }

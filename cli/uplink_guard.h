@@ -36,6 +36,9 @@ class UplinkGuard {
     // be there and cannot.
     void open(const config::Config& config, std::vector<Endpoint> endpoints);
 
+    // What is not denied goes on to this XDP program, wherever the early drop is. Throws likewise.
+    void go_on_to(int program);
+
     void change(DeniedSources::Change change, const Prefix& prefix);
 
     // What was dropped early is denied like what the workers have dropped.

@@ -203,6 +203,13 @@ std::optional<Mode> EarlyDrop::mode(unsigned device) const noexcept {
     return found->second.mode;
 }
 
+std::expected<void, Failure> EarlyDrop::go_on_to(int program) {
+    const std::uint32_t first = 0;
+    if (bpf_map_update_elem(bpf_map__fd(kernel_->program->maps.next), &first, &program, BPF_ANY) == 0)
+        return {};
+    return std::unexpected("cannot let frames go on to another XDP program: " + message(errno));
+}
+
 bool EarlyDrop::deny(const Prefix& prefix) {
     const Prefix network = prefix.network();
     if (kernel_->denied.contains(network)) return true;

@@ -75,6 +75,9 @@ class EarlyDrop {
     // How it is attached now; nothing: it is not, or the device is gone.
     [[nodiscard]] std::optional<Mode> mode(unsigned device) const noexcept;
 
+    // What passes goes on to this XDP program, at all devices.
+    std::expected<void, Failure> go_on_to(int program);
+
     // --- who is denied ---
 
     bool deny(const Prefix& prefix);            // false: there is no room

@@ -32,6 +32,10 @@ std::optional<EarlyDrop::Mode> EarlyDrop::mode(unsigned) const noexcept {
     return std::nullopt;
 }
 
+std::expected<void, EarlyDrop::Failure> EarlyDrop::go_on_to(int) {
+    return {};
+}
+
 bool EarlyDrop::deny(const Prefix&) {
     return false;
 }

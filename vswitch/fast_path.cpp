@@ -464,6 +464,10 @@ std::expected<void, Failure> FastPath::add_uplink(unsigned device) {
     return {};
 }
 
+int FastPath::unwrapping_program() const noexcept {
+    return bpf_program__fd(kernel_->programs->progs.uplink_unwrap);
+}
+
 bool FastPath::has_uplinks() const noexcept {
     return !kernel_->uplinks.empty();
 }

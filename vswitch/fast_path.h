@@ -96,6 +96,11 @@ class FastPath final : public FlowOffload {
 
     [[nodiscard]] bool has_uplinks() const noexcept;
 
+    // An XDP program for the uplinks, to be run at their drivers: it takes VXLAN off TCP, so that the kernel
+    // merges what belongs together. What changes between it and the rest of the way costs packets that are on
+    // it.
+    [[nodiscard]] int unwrapping_program() const noexcept;
+
     // How a peer is reached by plain VXLAN (RFC 7348) over IPv4: from this address, which its packets come to
     // as well, out by this device.
     struct Tunnel {

@@ -30,6 +30,10 @@ std::expected<void, FastPath::Failure> FastPath::add_uplink(unsigned) {
     return {};
 }
 
+int FastPath::unwrapping_program() const noexcept {
+    return -1;
+}
+
 bool FastPath::has_uplinks() const noexcept {
     return false;
 }

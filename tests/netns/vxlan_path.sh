@@ -5,7 +5,7 @@
 #   c1 (veth) --- site-a 192.0.2.1, .9 ---+--- 192.0.2.2 vtep (kernel's vxlan) --- c3
 #                                         +--- 192.0.2.3 site-b --- c4 (veth)
 . "$(dirname "$0")/lib.sh"
-need iperf3 tcpdump
+need iperf3 tcpdump ethtool
 
 ns wire site-a site-b vtep c1 c3 c4
 on wire ip link add br0 type bridge
@@ -126,8 +126,22 @@ echo "from 192.0.2.1: $(by_source 192.0.2.1) packets, from 192.0.2.9: $(by_sourc
 [[ $(jq .end.sum_received.bytes "$work/iperf.json") -gt 30000000 ]] || fail "the connection did not live through it"
 no_differences site-a
 
+say "with VXLAN taken off in the driver"
+stop site-a
+sed -i 's/^\[fastpath\]/&\nmode = "xdp"/' "$work/site-a.toml"
+start site-a
+weft site-a status
+[[ $(query site-a status '.fast_path.uplinks[] | select(.device == "eth0") | .early_drop') == "xdp native" ]] || fail "no XDP at eth0"
+wait_for "the vtep" 15 reaches c1 10.10.0.13
+on site-a ethtool -K eth0 gro on >"$work/ethtool.log"
+crosses site-a c3 c1 10.10.0.11
+crosses site-a c3 c1 fd00:10::11
+crosses site-a c1 c4 10.10.0.14
+on c1 "$here/datagrams.py" call 10.10.0.13 7000 1,64,1000,1422,1423,4000 || fail "datagrams are lost or altered"
+no_differences site-a
+
 say "killed, it leaves nothing at the uplink"
 crash site-a
 no_veth() { ! on site-a ip -o link show | grep -q weftv; }
 wait_for "its veth pairs are gone" 5 no_veth
-reaches c3 10.10.0.11 && fail "somebody still answers"
+if reaches c3 10.10.0.11; then fail "somebody still answers"; fi

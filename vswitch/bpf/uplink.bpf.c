@@ -3,9 +3,9 @@
  * passes. vswitch/early_drop.h says what that is for, uplink_layout.h what the maps are.
  *
  * "For weft" is UDP over IPv4 or IPv6 to one of `endpoints`, behind at most two VLAN tags. So a denied prefix
- * never cuts off the host's ssh, its pings or another's UDP. What has no ports where they should be passes, for
- * the daemon to decide: fragments, also the first of them (the kernel would wait for it, and keep the others
- * meanwhile), and IPv6 with extension headers.
+ * never cuts off the host's ssh, its pings or another's UDP. What has no ports where they should be passes,
+ * for the daemon to decide: fragments, also the first of them (the kernel would wait for it, and keep the
+ * others meanwhile), and IPv6 with extension headers.
  *
  * Runs with soft interrupts off, so nothing else on this CPU counts at the same time.
  */
@@ -48,6 +48,14 @@ struct {
     __type(key, __u32);
     __type(value, struct early_count);
 } drops SEC(".maps");
+
+/* What goes on with frames that may pass; nothing by itself. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} next SEC(".maps");
 
 const volatile __u32 slots = 1;
 const volatile struct early_endpoint endpoints[early_endpoints];
@@ -120,6 +128,11 @@ static __always_inline int ipv6(struct xdp_md* ctx, const void* packet, const st
     return XDP_DROP;
 }
 
+static __always_inline int pass(struct xdp_md* ctx) {
+    bpf_tail_call(ctx, &next, 0);
+    return XDP_PASS;
+}
+
 /* Of frames that are spread over several buffers the headers are in the first one, or the frame passes. */
 SEC("xdp.frags")
 
@@ -138,7 +151,8 @@ int uplink_xdp(struct xdp_md* ctx) {
         type = tag->type;
         network = tag + 1;
     }
-    if (type == bpf_htons(ETH_P_IP)) return ipv4(ctx, packet, network, end);
-    if (type == bpf_htons(ETH_P_IPV6)) return ipv6(ctx, packet, network, end);
-    return XDP_PASS;
+    int verdict = XDP_PASS;
+    if (type == bpf_htons(ETH_P_IP)) verdict = ipv4(ctx, packet, network, end);
+    if (type == bpf_htons(ETH_P_IPV6)) verdict = ipv6(ctx, packet, network, end);
+    return verdict == XDP_PASS ? pass(ctx) : verdict;
 }

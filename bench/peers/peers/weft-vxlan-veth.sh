@@ -15,7 +15,7 @@ up() {
 weft_site() {    # NS NAME PEER HOST_NS OVER PEER_UNDER
     weftd "$1" "$2" <<END
 [fastpath]
-mode = "tc"
+mode = "${FAST_PATH:-tc}"
 
 [[bridge]]
 name = "lan"
