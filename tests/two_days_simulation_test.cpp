@@ -2,6 +2,11 @@
 // are killed and come back, move to other addresses, and NATs forget them. After each such event every pair
 // of the node must hear each other again, both ways, within ten seconds.
 //
+// Nodes know each other by name, as weftd does: whoever has not heard a peer for a while asks for its name
+// each ten seconds, and calls where it is said to be, if that is elsewhere. What a name says follows its node
+// after some seconds, as with dynamic DNS. That is what finds two nodes that have both moved before either
+// heard the other from its new place, which takes as long as it takes to ask; these are counted apart.
+//
 // The network: a hub in the first place, whose spokes (the first half of the others) are all behind NATs; the
 // second half is a ring with random chords, of which every fifth node is behind a NAT and has no chords.
 // Pairs that talk say something each ten seconds, and each second from an event until they have heard each
@@ -19,6 +24,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -37,6 +43,9 @@ constexpr PortId tun{0};
 constexpr Duration small_talk = 10s;
 constexpr Duration patience = 10s;  // until everybody has to hear each other again
 constexpr Duration give_up = 60s;
+constexpr Duration ask_interval = 10s;       // for the name of a lost peer, and until it is one
+constexpr Duration name_lag = 5s;            // until it says where its node is
+constexpr Duration patience_for_lost = 30s;  // of those that only a name can find
 
 // What is said: from whom to whom, and when.
 struct Words {
@@ -65,6 +74,7 @@ class TwoDays {
           length_(length),
           between_events_(between_events),
           moved_(nodes),
+          published_(nodes),
           network_(seed, {.loss = 0.05, .duplication = 0.01, .delay = 10ms, .jitter = 40ms}, 500ms),
           peers_(nodes) {
         network_.first_tunnel() = 8;
@@ -74,6 +84,7 @@ class TwoDays {
             Node& node = network_.node(i);
             if (behind_nat(i)) network_.put_behind_nat(node, outside(i));
         }
+        for (std::size_t i = 0; i < nodes; ++i) published_[i] = network_.node(i).address();
         for (std::size_t i = 0; i < nodes; ++i) {
             Node& node = network_.node(i);
             node.configure([this, i](Node& self) { configure(self, i); });
@@ -84,7 +95,7 @@ class TwoDays {
     void run() {
         for (const auto& [pair, unused] : ways_) {
             begin_small_talk(pair);
-            expect(pair, Kind::restart);
+            expect(pair, Kind::restart, pair.first);
         }
         schedule_event();
         network_.run_for(length_);
@@ -115,6 +126,13 @@ class TwoDays {
                             seconds(times[times.size() / 2]), seconds(times[times.size() * 99 / 100]),
                             seconds(times[times.size() * 9999 / 10000]), seconds(times.back())));
         }
+        if (!lost_healed_.empty()) {
+            auto times = lost_healed_;
+            std::ranges::sort(times);
+            MESSAGE(fmt::format(
+                "both had moved: {} ways found again by name; seconds: median {:.2f}, worst {:.2f}",
+                times.size(), seconds(times[times.size() / 2]), seconds(times.back())));
+        }
         for (const std::string& line : slow_) MESSAGE(line);
         if (slow_ways_ > slow_.size()) MESSAGE(fmt::format("and {} more", slow_ways_ - slow_.size()));
         const SealWatch& seals = network_.seals();
@@ -143,6 +161,10 @@ class TwoDays {
     struct Way {
         std::optional<Instant> since;  // an event after which nothing has been heard yet
         Kind kind = Kind::restart;
+        std::uint32_t mover = 0;  // whose event it was
+        bool lost = false;        // both had moved: only a name can find them
+        bool insisting = false;   // it is said again each second
+        bool asking = false;      // for the name of who should be heard
     };
 
     // ---- The network -------------------------------------------------------------------------------------
@@ -181,6 +203,8 @@ class TwoDays {
     void configure(Node& self, std::size_t index) {
         self.topology().add_datagram_device(tun, {{host_of(index), 24}}, 1438);
         for (const std::size_t other : peers_[index]) {
+            known_[{static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(other)}] =
+                network_.node(other).address();
             self.add_peer(network_.node(other), {.prefixes = {Prefix{host_of(other), 24}.network()},
                                                  .know_endpoint = !behind_nat(other),
                                                  .keepalive = behind_nat(index) ? Duration{20s} : Duration{0},
@@ -213,10 +237,13 @@ class TwoDays {
         if (!way.since) ++small_talk_heard_;
         if (!way.since || when < *way.since) return;
         const Duration took = network_.now() - *way.since;
-        healed_[way.kind].push_back(took);
-        if (took > patience) complain(pair, way, took);
+        (way.lost ? lost_healed_ : healed_[way.kind]).push_back(took);
+        if (took > patience_with(way)) complain(pair, way, took);
         way.since.reset();
+        way.lost = false;
     }
+
+    static Duration patience_with(const Way& way) noexcept { return way.lost ? patience_for_lost : patience; }
 
     void complain(const Pair& pair, const Way& way, Duration took) {
         ++slow_ways_;
@@ -241,15 +268,39 @@ class TwoDays {
     }
 
     // From now on each second, until it is heard.
-    void expect(const Pair& pair, Kind kind) {
+    void expect(const Pair& pair, Kind kind, std::uint32_t mover) {
         Way& way = ways_.at(pair);
-        const bool insists = way.since.has_value();
-        way = {.since = network_.now(), .kind = kind};
-        if (!insists) insist(pair, network_.now());
+        if (way.since && network_.now() - *way.since > patience_with(way))
+            complain(pair, way, network_.now() - *way.since);
+        way.lost =
+            way.since && (way.lost || (kind == Kind::move && way.kind == Kind::move && way.mover != mover));
+        way.since = network_.now();
+        way.kind = kind;
+        way.mover = mover;
+        if (!std::exchange(way.insisting, true)) insist(pair, network_.now());
+        if (!std::exchange(way.asking, true))
+            network_.at(network_.now() + ask_interval, [this, pair] { ask_for(pair); });
+    }
+
+    // Who has not heard `pair.first` asks where it is.
+    void ask_for(const Pair& pair) {
+        Way& way = ways_.at(pair);
+        way.asking = way.since.has_value();
+        if (!way.asking) return;
+        network_.at(network_.now() + ask_interval, [this, pair] { ask_for(pair); });
+        if (behind_nat(pair.first)) return;
+        Endpoint& known = known_[{pair.second, pair.first}];
+        if (known == published_[pair.first]) return;
+        known = published_[pair.first];
+        const auto& peers = peers_[pair.second];
+        const auto place = std::ranges::find(peers, pair.first) - peers.begin();
+        network_.node(pair.second).relocate(PeerId{static_cast<std::uint16_t>(place)}, known);
     }
 
     void insist(const Pair& pair, Instant began) {
-        if (!ways_.at(pair).since || network_.now() - began > give_up) return;
+        Way& way = ways_.at(pair);
+        way.insisting = way.since && network_.now() - began <= give_up;
+        if (!way.insisting) return;
         say(pair);
         network_.at(network_.now() + 1s, [this, pair, began] { insist(pair, began); });
     }
@@ -278,6 +329,8 @@ class TwoDays {
             case Kind::move:
                 node.move_to(next_address());
                 moved_[index] = network_.now();
+                network_.at(network_.now() + name_lag,
+                            [this, index, now = node.address()] { published_[index] = now; });
                 break;
             case Kind::nat_forgets:
                 network_.forget_nat_mapping(node);
@@ -285,8 +338,8 @@ class TwoDays {
         }
         const auto self = static_cast<std::uint32_t>(index);
         for (const std::size_t other : peers_[index]) {
-            expect({self, static_cast<std::uint32_t>(other)}, kind);
-            expect({static_cast<std::uint32_t>(other), self}, kind);
+            expect({self, static_cast<std::uint32_t>(other)}, kind, self);
+            expect({static_cast<std::uint32_t>(other), self}, kind, self);
         }
     }
 
@@ -310,13 +363,16 @@ class TwoDays {
 
     std::size_t nodes_;
     Duration length_;
-    Duration between_events_;     // of one node
-    std::vector<Instant> moved_;  // when each did so last
+    Duration between_events_;          // of one node
+    std::vector<Instant> moved_;       // when each did so last
+    std::vector<Endpoint> published_;  // what a node's name says
+    std::map<Pair, Endpoint> known_;   // what was said last: to whom, of whom
     Network network_;
     std::vector<std::vector<std::size_t>> peers_;
     std::map<Pair, Way> ways_;
     std::map<Kind, std::uint64_t> events_;
     std::map<Kind, std::vector<Duration>> healed_;
+    std::vector<Duration> lost_healed_;
     std::uint64_t slow_ways_ = 0;
     std::vector<std::string> slow_;  // the first of them
     std::uint64_t small_talk_said_ = 0;

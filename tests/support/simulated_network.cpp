@@ -134,6 +134,12 @@ void Node::initiate(PeerId peer) {
     settle();
 }
 
+void Node::relocate(PeerId peer, const Endpoint& endpoint) {
+    for (const auto& datapath : datapaths_) datapath->set_endpoint(peer, endpoint);
+    handshaker_->set_endpoint(peer, endpoint);
+    initiate(peer);
+}
+
 void Node::tick() {
     for (const auto& datapath : datapaths_) datapath->tick(network_.now());
     settle();

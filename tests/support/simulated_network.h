@@ -99,6 +99,9 @@ class Node {
 
     void initiate(PeerId peer);
 
+    // A name service says that the peer is there: it is called at once.
+    void relocate(PeerId peer, const Endpoint& endpoint);
+
     [[nodiscard]] std::uint64_t drops(PortId port, Drop drop) { return topology().port(port).drops[drop]; }
 
     [[nodiscard]] std::uint64_t underlay_drops(Drop drop) {
