@@ -161,10 +161,9 @@ class TwoDays {
     struct Way {
         std::optional<Instant> since;  // an event after which nothing has been heard yet
         Kind kind = Kind::restart;
-        std::uint32_t mover = 0;  // whose event it was
-        bool lost = false;        // both had moved: only a name can find them
-        bool insisting = false;   // it is said again each second
-        bool asking = false;      // for the name of who should be heard
+        std::pair<bool, bool> moved;  // since then: both, and only a name can find them
+        bool insisting = false;       // it is said again each second
+        bool asking = false;          // for the name of who should be heard
     };
 
     // ---- The network -------------------------------------------------------------------------------------
@@ -237,13 +236,16 @@ class TwoDays {
         if (!way.since) ++small_talk_heard_;
         if (!way.since || when < *way.since) return;
         const Duration took = network_.now() - *way.since;
-        (way.lost ? lost_healed_ : healed_[way.kind]).push_back(took);
+        (is_lost(way) ? lost_healed_ : healed_[way.kind]).push_back(took);
         if (took > patience_with(way)) complain(pair, way, took);
         way.since.reset();
-        way.lost = false;
     }
 
-    static Duration patience_with(const Way& way) noexcept { return way.lost ? patience_for_lost : patience; }
+    static bool is_lost(const Way& way) noexcept { return way.moved.first && way.moved.second; }
+
+    static Duration patience_with(const Way& way) noexcept {
+        return is_lost(way) ? patience_for_lost : patience;
+    }
 
     void complain(const Pair& pair, const Way& way, Duration took) {
         ++slow_ways_;
@@ -272,11 +274,10 @@ class TwoDays {
         Way& way = ways_.at(pair);
         if (way.since && network_.now() - *way.since > patience_with(way))
             complain(pair, way, network_.now() - *way.since);
-        way.lost =
-            way.since && (way.lost || (kind == Kind::move && way.kind == Kind::move && way.mover != mover));
+        if (!way.since) way.moved = {};
+        if (kind == Kind::move) (mover == pair.first ? way.moved.first : way.moved.second) = true;
         way.since = network_.now();
         way.kind = kind;
-        way.mover = mover;
         if (!std::exchange(way.insisting, true)) insist(pair, network_.now());
         if (!std::exchange(way.asking, true))
             network_.at(network_.now() + ask_interval, [this, pair] { ask_for(pair); });
