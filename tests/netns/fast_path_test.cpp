@@ -25,6 +25,7 @@
 #include "tests/support/namespace_fixture.h"
 #include "tests/support/packet_builder.h"
 #include "tests/support/test_socket.h"
+#include "vswitch/checksum.h"
 #include "vswitch/device/packet_socket.h"
 #include "vswitch/device/tuntap.h"
 #include "vswitch/headers.h"
@@ -465,6 +466,224 @@ TEST_CASE("a TUN has flows without MAC addresses, and none to an Ethernet port")
     const auto next = test::read_one(*device, pair.pool, pair.drops, test::is_udp(false, server_port));
     CHECK(next.size() == 20 + 8 + 5);
     CHECK(std::ranges::equal(next.bytes().last(5), std::string_view{"again"}));
+}
+
+// Two containers, and a peer at the other end of a cable.
+struct Wire : Pair {
+    static constexpr PortId tunnel{9};
+    static constexpr Vni vni{100};
+    static constexpr std::uint16_t vxlan_port = 4789;
+
+    Wire() : Pair({.vxlan_port = vxlan_port}) {
+        test::run(
+            "ip link add up0 type veth peer name up0 netns weft-far && ip addr add 192.0.2.1/24 dev up0 && "
+            "ip link set up0 up");
+        far.run(
+            "ip addr add 192.0.2.2/24 dev up0 && ip addr add 192.0.2.3/24 dev up0 && ip link set up0 up && "
+            "ping -n -q -c 1 -w 5 192.0.2.1 > /dev/null");
+        far.enter([&] { peer.emplace(Endpoint{test::ip("192.0.2.2"), vxlan_port}); });
+        far.enter([&] { stranger.emplace(Endpoint{test::ip("192.0.2.3"), vxlan_port}); });
+        daemon.emplace(Endpoint{test::ip("192.0.2.1"), vxlan_port});
+        require(fast_path.add_uplink(index_of("up0")));
+        REQUIRE(fast_path.set_tunnel(tunnel, way()));
+    }
+
+    ~Wire() { test::run("ip link del up0"); }
+
+    static FastPath::Tunnel way() {
+        return {test::ip("192.0.2.1"), {test::ip("192.0.2.2"), vxlan_port}, index_of("up0")};
+    }
+
+    static std::string text(std::span<const std::uint8_t> bytes) { return {bytes.begin(), bytes.end()}; }
+
+    // As the wire has it, behind UDP.
+    static std::string wrapped(const Bytes& frame, std::uint32_t in = 100, std::uint8_t flags = 0x08) {
+        const Bytes header{flags,
+                           0,
+                           0,
+                           0,
+                           static_cast<std::uint8_t>(in >> 16U),
+                           static_cast<std::uint8_t>(in >> 8U),
+                           static_cast<std::uint8_t>(in),
+                           0};
+        return text(header) + text(frame);
+    }
+
+    [[nodiscard]] Bytes to_a(const char* source = "10.1.0.2", const char* destination = "10.1.0.1") const {
+        return PacketBuilder()
+            .ethernet(a.mac, b.mac)
+            .ip(test::ip(source), test::ip(destination))
+            .udp(server_port, client_port)
+            .payload(50)
+            .build();
+    }
+
+    bool insert_towards_peer(const Bytes& frame, std::uint32_t slot = 1) {
+        return fast_path.insert(slot, key_of(frame), port_a,
+                                {.kind = Kind::to_port, .out = tunnel, .vni_out = vni, .source_port = 50000});
+    }
+
+    bool insert_from_peer(const Bytes& frame, std::uint32_t slot = 2) {
+        return fast_path.insert(slot, key_of(frame), tunnel,
+                                {.kind = Kind::to_port, .out = port_a, .vni_in = vni});
+    }
+
+    void from_peer(const std::string& datagram) { peer->send({test::ip("192.0.2.1"), vxlan_port}, datagram); }
+
+    NetworkNamespace far{"weft-far"};
+    std::optional<test::UdpSocket> peer;
+    std::optional<test::UdpSocket> stranger;
+    std::optional<test::UdpSocket> daemon;
+};
+
+TEST_CASE("a flow to a peer arrives there in VXLAN, byte for byte") {
+    Wire wire;
+    for (const Bytes& frame :
+         {wire.udp_to_b(), wire.to_b().tcp(client_port, server_port).payload(10).build(),
+          wire.to_b("2001:db8::1", "2001:db8::2").udp(client_port, server_port).payload(10).build()}) {
+        REQUIRE(wire.insert_towards_peer(frame));
+        wire.send(*wire.a.eth0, frame);
+        Endpoint from;
+        CHECK(wire.peer->receive(&from) == Wire::wrapped(frame));
+        CHECK(from == Endpoint{test::ip("192.0.2.1"), 50000});
+        CHECK(wire.fast_path.read(1).packets == 1);
+        CHECK(wire.fast_path.read(1).bytes == frame.size());
+        REQUIRE(wire.fast_path.erase(1));
+        CHECK(wire.goes_slowly(frame));
+    }
+}
+
+TEST_CASE("what the uplink does not send whole is left to the daemon") {
+    Wire wire;
+    REQUIRE(wire.insert_towards_peer(wire.udp_to_b()));
+    constexpr std::size_t headers = 20 + 8;
+    const auto largest = wire.udp_to_b(1450 - headers);
+    wire.send(*wire.a.eth0, largest);
+    CHECK(wire.peer->receive() == Wire::wrapped(largest));
+    CHECK(wire.goes_slowly(wire.udp_to_b(1451 - headers)));
+    test::run("ip link set up0 mtu 1400");
+    CHECK(wire.goes_slowly(largest));
+    CHECK(wire.fast_path.misses().too_big == 2);
+}
+
+TEST_CASE("a peer's flow arrives without VXLAN, and nobody else's does") {
+    Wire wire;
+    const Bytes frame = wire.to_a();
+    const auto is_left_to_daemon = [&](const std::string& datagram) {
+        wire.from_peer(datagram);
+        return wire.daemon->receive() == datagram && !wire.has_arrived(*wire.a.eth0, frame);
+    };
+    CHECK(is_left_to_daemon(Wire::wrapped(frame)));
+    REQUIRE(wire.insert_from_peer(frame));
+    wire.from_peer(Wire::wrapped(frame));
+    CHECK(wire.arrives(*wire.a.eth0, frame));
+    CHECK(wire.fast_path.read(2).packets == 1);
+    CHECK(wire.fast_path.read(2).bytes == frame.size());
+
+    CHECK(is_left_to_daemon(Wire::wrapped(frame, 101)));
+    CHECK(is_left_to_daemon(Wire::wrapped(frame, 100, 0)));
+    CHECK(is_left_to_daemon(Wire::wrapped(frame) + "padding"));
+    CHECK(is_left_to_daemon(Wire::wrapped(frame).substr(0, 8 + frame.size() - 1)));
+    CHECK(is_left_to_daemon(Wire::wrapped(frame).substr(0, 30)));
+    auto unsummed = frame;
+    unsummed[14 + 20 + 6] = unsummed[14 + 20 + 7] = 0;
+    CHECK(is_left_to_daemon(Wire::wrapped(unsummed)));
+    auto other = frame;
+    other[0] ^= 0x04U;
+    CHECK(is_left_to_daemon(Wire::wrapped(other)));
+    wire.stranger->send({test::ip("192.0.2.1"), Wire::vxlan_port}, Wire::wrapped(frame));
+    CHECK(wire.daemon->receive() == Wire::wrapped(frame));
+}
+
+TEST_CASE("a tunnel that is set anew is another one") {
+    Wire wire;
+    const Bytes forth = wire.udp_to_b();
+    const Bytes back = wire.to_a();
+    const auto elsewhere =
+        FastPath::Tunnel{test::ip("192.0.2.1"), {test::ip("192.0.2.3"), Wire::vxlan_port}, index_of("up0")};
+    REQUIRE(wire.insert_from_peer(back));
+    REQUIRE(wire.fast_path.erase(2));
+    REQUIRE(wire.fast_path.set_tunnel(Wire::tunnel, elsewhere));
+    REQUIRE(wire.insert_towards_peer(forth));
+    REQUIRE(wire.insert_from_peer(back));
+    wire.send(*wire.a.eth0, forth);
+    CHECK(wire.stranger->receive() == Wire::wrapped(forth));
+    wire.from_peer(Wire::wrapped(back));
+    CHECK(wire.daemon->receive() == Wire::wrapped(back));
+    wire.stranger->send({test::ip("192.0.2.1"), Wire::vxlan_port}, Wire::wrapped(back));
+    CHECK(wire.arrives(*wire.a.eth0, back));
+    CHECK_FALSE(
+        wire.fast_path.set_tunnel(Wire::tunnel, {test::ip("2001:db8::1"), {test::ip("2001:db8::2"), 1}, 1}));
+    CHECK_FALSE(wire.insert_towards_peer(forth, 3));
+}
+
+TEST_CASE(
+    "a routed packet has a hop less, a right checksum and other addresses; without hops it is left to the "
+    "daemon") {
+    Pair pair;
+    const auto gateway = test::mac("02:00:00:00:0f:01");
+    const auto other_gateway = test::mac("02:00:00:00:0f:02");
+    const auto packet = [&](bool is_v6, std::uint8_t ttl, bool after) {
+        PacketBuilder builder;
+        builder.ethernet(after ? pair.b.mac : gateway, after ? other_gateway : pair.a.mac)
+            .ip(test::ip(is_v6 ? "2001:db8::1" : "10.1.0.1"), test::ip(is_v6 ? "2001:db8:1::2" : "10.2.0.2"))
+            .ttl(ttl)
+            .udp(client_port, server_port)
+            .payload(33);
+        return builder.build();
+    };
+    for (const bool is_v6 : {false, true}) {
+        const std::uint32_t slot = is_v6 ? 1 : 0;
+        auto action = Pair::to_port_b;
+        action.rewrite = {pair.b.mac, other_gateway};
+        REQUIRE(pair.insert(packet(is_v6, 64, false), slot, action));
+        pair.send(*pair.a.eth0, packet(is_v6, 64, false));
+        CHECK(pair.arrives(*pair.b.eth0, packet(is_v6, 63, true)));
+        pair.send(*pair.a.eth0, packet(is_v6, 2, false));
+        CHECK(pair.arrives(*pair.b.eth0, packet(is_v6, 1, true)));
+        CHECK(pair.goes_slowly(packet(is_v6, 1, false)));
+        CHECK(pair.fast_path.read(slot).packets == 2);
+    }
+}
+
+TEST_CASE("a routed packet gets and loses its Ethernet header between a TUN and a veth") {
+    Pair pair;
+    const auto device = open_tuntap({.layer = TunTapOptions::Layer::tun,
+                                     .name = "u0",
+                                     .netns = std::nullopt,
+                                     .mac = std::nullopt,
+                                     .addresses = {test::prefix("10.9.0.1/24")}});
+    require(pair.fast_path.add_device(port_tap, index_of("u0")));
+    const Endpoint there{.address = test::ip("10.9.0.2"), .port = server_port};
+    const test::UdpSocket client({.address = test::ip("10.9.0.1"), .port = client_port});
+    client.send(there, "slowly");
+    const auto request = test::read_one(*device, pair.pool, pair.drops, test::is_udp(false, server_port));
+    REQUIRE(request);
+    const auto gateway = test::mac("02:00:00:00:0f:01");
+    auto action = Pair::to_port_b;
+    action.rewrite = {pair.b.mac, gateway};
+    REQUIRE(pair.fast_path.insert(1, classify_datagram(request.bytes())->flow, port_tap, action));
+    client.send(there, "quickly");
+    const auto arrived = test::read_one(*pair.b.eth0, pair.pool, pair.drops, test::is_udp(true, server_port));
+    REQUIRE(arrived);
+    const auto what = classify_frame(arrived.bytes(), untagged).value();
+    CHECK(what.flow.destination_mac == pair.b.mac);
+    CHECK(what.flow.source_mac == gateway);
+    CHECK(view<Ipv4Header>(arrived.bytes(), what.network)->ttl == 63);
+    CHECK(ipv4_header_checksum(arrived.bytes().subspan(what.network, 20)) == 0);
+    CHECK(std::ranges::equal(arrived.bytes().last(7), std::string_view{"quickly"}));
+
+    const Bytes back = PacketBuilder()
+                           .ethernet(gateway, pair.b.mac)
+                           .ip(test::ip("10.9.0.2"), test::ip("10.9.0.1"))
+                           .udp(server_port, client_port)
+                           .payload(5)
+                           .build();
+    REQUIRE(
+        pair.fast_path.insert(2, Pair::key_of(back), port_b,
+                              {.kind = Kind::to_port, .out = port_tap, .rewrite = FlowOffload::Rewrite{}}));
+    pair.send(*pair.b.eth0, back);
+    CHECK(client.receive().size() == 5);
 }
 
 TEST_CASE("a veth whose other end is in this namespace, too, is reached") {
