@@ -478,9 +478,11 @@ struct Wire : Pair {
         test::run(
             "ip link add up0 type veth peer name up0 netns weft-far && ip addr add 192.0.2.1/24 dev up0 && "
             "ip link set up0 up");
-        far.run(
-            "ip addr add 192.0.2.2/24 dev up0 && ip addr add 192.0.2.3/24 dev up0 && ip link set up0 up && "
-            "ping -n -q -c 1 -w 5 192.0.2.1 > /dev/null");
+        far.run("ip addr add 192.0.2.2/24 dev up0 && ip addr add 192.0.2.3/24 dev up0 && ip link set up0 up");
+        const std::string ready =
+            "timeout 5 sh -c \"until ip link show up0 | grep -q 'qdisc noqueue .*state UP'; do :; done\"";
+        test::run(ready);
+        far.run(ready);
         far.enter([&] { peer.emplace(Endpoint{test::ip("192.0.2.2"), vxlan_port}); });
         far.enter([&] { stranger.emplace(Endpoint{test::ip("192.0.2.3"), vxlan_port}); });
         daemon.emplace(Endpoint{test::ip("192.0.2.1"), vxlan_port});
