@@ -881,6 +881,21 @@ std::size_t attached_to(const std::string& device) {
     return (has_links ? query.query.prog_cnt : 0) + (has_filter ? 1 : 0);
 }
 
+TEST_CASE("when the programs are closed flows go on, and no port is added any more") {
+    for (const auto attach : {FastPath::Attach::best, FastPath::Attach::filters}) {
+        Pair pair({.attach = attach});
+        pair.fast_path.close_programs();
+        const auto frame = pair.udp_to_b();
+        CHECK(pair.goes_slowly(frame));
+        REQUIRE(pair.insert(frame));
+        CHECK(pair.goes_fast(frame));
+        CHECK_FALSE(pair.fast_path.add_veth(port_tap, pair.a.host_end_index(), pair.a.tap_index()));
+        CHECK(pair.goes_fast(frame));
+        pair.fast_path.remove(port_a);
+        CHECK_FALSE(pair.insert(frame, 8));
+    }
+}
+
 TEST_CASE("when the object goes, nothing of it stays at the devices") {
     for (const auto attach : {FastPath::Attach::best, FastPath::Attach::filters}) {
         std::optional<Pair> pair;

@@ -54,6 +54,12 @@ start site-a site-b
 wait_for "the sites' first ping" 15 reaches host-a 10.10.0.12
 confined site-a
 confined site-b
+# Programs that are open can be attached; that of the early drop is, to uplinks.
+for site in site-a site-b; do
+    programs=$(find "/proc/${daemon[$site]}/fd" -lname '*bpf-prog*' | wc -l)
+    ((programs <= 1)) || fail "$site holds $programs programs"
+    echo "$site holds $programs program"
+done
 
 say "it works"
 pings host-a 10.10.0.12
