@@ -256,9 +256,10 @@ std::string render_denied(const json& result, bool color) {
     const auto& denied = result.at("denied");
     if (denied.empty()) return "nobody is denied\n";
     Table table{{{"PREFIX"}, {"PATH"}, {"PACKETS", Align::right}, {"BYTES", Align::right}}};
-    for (const auto& entry : denied)
+    for (const auto& entry : denied) {
         table.add(
             {text(entry, "prefix"), text(entry, "path"), text(entry, "packets"), bytes(entry, "bytes")});
+    }
     return table.to_string(color);
 }
 

@@ -1,6 +1,7 @@
 #include "cli/uplink_guard.h"
 
 #include <algorithm>
+#include <expected>
 #include <stdexcept>
 #include <utility>
 
@@ -75,8 +76,8 @@ void UplinkGuard::attach() {
 }
 
 void UplinkGuard::attach(Guarded& uplink) {
-    const auto attached =
-        uplink.why_not.empty() ? early_drop_->attach(uplink.device.index) : std::unexpected(uplink.why_not);
+    std::expected<EarlyDrop::Mode, EarlyDrop::Failure> attached = std::unexpected(uplink.why_not);
+    if (early_drop_ && uplink.why_not.empty()) attached = early_drop_->attach(uplink.device.index);
     if (attached) {
         uplink.refused.clear();
         spdlog::info("early drop: {}: {}", uplink.device.name, to_string(*attached));

@@ -353,9 +353,9 @@ std::set<int> Netlink::default_route_interfaces() {
         rtnl_route* parsed = nullptr;
         if (rtnl_route_parse(header, &parsed) < 0) return NL_SKIP;
         const RouteHandle owner{parsed};
+        auto& into = *static_cast<std::set<int>*>(found);
         for (int i = 0; i < rtnl_route_get_nnexthops(parsed); ++i)
-            static_cast<std::set<int>*>(found)->insert(
-                rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(parsed, i)));
+            into.insert(rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(parsed, i)));
         return NL_OK;
     };
     const CallbackHandle usual{nl_socket_get_cb(socket_->get())};

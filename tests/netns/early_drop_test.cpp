@@ -143,7 +143,7 @@ TEST_CASE("what a denied source sends to weft is dropped and counted exactly, un
         CHECK(uplink.passes(Uplink::udp("10.1.2.3")));
         REQUIRE(uplink.early_drop.deny(test::prefix("10.1.0.0/16")));
         std::uint64_t bytes = 0;
-        for (const std::size_t size : {0, 1, 17, 18, 64, 1400, 1472}) {
+        for (const std::size_t size : {0U, 1U, 17U, 18U, 64U, 1400U, 1472U}) {
             CHECK_FALSE(uplink.passes(Uplink::udp("10.1.2.3", "10.0.0.2", esp_port, size)));
             bytes += size;
         }
