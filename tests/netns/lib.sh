@@ -12,6 +12,7 @@
 #
 # WEFT_BIN            folder of weftd and weft (default: the dev build's, else the release build's)
 # WEFT_WORKERS        of every node whose test does not say otherwise (not for manual.sh, whose keys are for one)
+# WEFT_FAST_PATH      mode of the fast path of every node whose test does not say otherwise: the suite runs with `off`, too
 # WEFT_KEEP_LOGS=1    leave the work folder with configurations, logs and captures in place
 
 set -euo pipefail
@@ -151,8 +152,13 @@ public_key() { cat "$work/$1.pub"; }
 
 # config SITE: its configuration on stdin, without [node], which it writes; further arguments are lines for [node].
 config() {
-    local site=$1
+    local site=$1 sections
     shift
+    sections=$(cat)
+    [[ -z ${WEFT_FAST_PATH-} || $sections == *"[fastpath]"* ]] || sections="[fastpath]
+mode = \"$WEFT_FAST_PATH\"
+
+$sections"
     {
         echo '[node]'
         echo "name = \"$site\""
@@ -160,8 +166,7 @@ config() {
         echo "state_dir = \"$work\""
         [[ ! -e $work/$site.key ]] || echo "private_key_file = \"$work/$site.key\""
         [[ -z ${WEFT_WORKERS-} || "$*" == *"workers ="* ]] || echo "workers = $WEFT_WORKERS"
-        printf '%s\n' "$@" ''
-        cat
+        printf '%s\n' "$@" '' "$sections"
     } >"$work/$site.toml"
 }
 
