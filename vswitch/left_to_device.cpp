@@ -40,7 +40,7 @@ void mark_left_to_device(Packet& frame, std::uint16_t mtu) noexcept {
                     view<Ipv6Header>(frame.bytes(), what->network)->payload_length
               : what->network + std::size_t{view<Ipv4Header>(frame.bytes(), what->network)->total_length};
     const auto* checksum = view<be16>(frame.bytes(), what->transport + field);
-    if (checksum == nullptr || end > frame.size() || end <= what->transport) return;
+    if (checksum == nullptr || end != frame.size()) return;  // what is behind would count as payload
     const auto length = static_cast<std::uint32_t>(end - what->transport);
     if (*checksum != pseudo_header_sum(flow.source, flow.destination, flow.protocol, length).partial())
         return;

@@ -10,9 +10,9 @@
 
 namespace weft {
 
-// If the checksum field of `frame` holds just that sum, it is marked as still to be completed, and a TCP
-// packet that is larger than `mtu` as a super-frame of segments of that size. By chance a finished checksum
-// is the same once in 65536 packets: completing it changes nothing then.
+// If the checksum field of `frame`, of which the IP datagram is all, holds just that sum, it is marked as
+// still to be completed, and a TCP packet that is larger than `mtu` as a super-frame of segments of that
+// size. By chance a finished checksum is the same once in 65536 packets: completing it changes nothing then.
 void mark_left_to_device(Packet& frame, std::uint16_t mtu) noexcept;
 
 }  // namespace weft
