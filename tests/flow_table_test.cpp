@@ -421,3 +421,205 @@ TEST_CASE("a flow that loses its place is not carried any more") {
     CHECK(s.carrier.flows.size() == s.table.offload_counts().flows);
     CHECK(s.carrier.flows.size() < 30);
 }
+
+// ---- Routed flows --------------------------------------------------------------------------------
+
+namespace {
+
+constexpr PortId red_leg{4};
+constexpr PortId blue_leg{5};
+const MacAddress red_gateway = mac("02:00:00:00:ff:01");
+const MacAddress blue_gateway = mac("02:00:00:00:ff:02");
+
+struct Datagram {
+    Bytes bytes;
+    Classified what;
+
+    explicit Datagram(bool back)
+        : bytes(PacketBuilder()
+                    .ip(back ? ip("10.2.0.2") : ip("10.1.0.1"), back ? ip("10.1.0.1") : ip("10.2.0.2"))
+                    .udp(back ? 53 : 1000, back ? 1000 : 53)
+                    .payload(32)
+                    .build()),
+          what(*classify_datagram(bytes)) {}
+};
+
+// Between `a` at the left and `b` at the right, in another network.
+struct Routing : Offloading {
+    Routing() { meet(); }
+
+    static FlowTable::Item item(const Datagram& datagram, bool back) {
+        const PortId in = back ? blue_leg : red_leg;
+        return {datagram.what, datagram.bytes, in, Flow::routed,
+                FlowTable::hash_of(datagram.what.flow, in, Flow::routed)};
+    }
+
+    [[nodiscard]] FlowTable::Passage passage(bool back) const {
+        const auto on = back ? std::array{Generations::of(right), Generations::policy,
+                                          Generations::of(red_leg), Generations::of(left)}
+                             : std::array{Generations::of(left), Generations::policy,
+                                          Generations::of(blue_leg), Generations::of(right)};
+        FlowTable::Passage passage{
+            .from = back ? right : left,
+            .station = back ? b : a,
+            .gateway = back ? blue_gateway : red_gateway,
+            .to = back ? left : right,
+            .rewrite = back ? FlowOffload::Rewrite{a, red_gateway} : FlowOffload::Rewrite{b, blue_gateway},
+            .mtu = 1400,
+            .stamp = generations.stamp(on)};
+        if (!back) passage.vni_to = 7;
+        return passage;
+    }
+
+    void route(bool back, int times) { route(back, times, passage(back)); }
+
+    void route(bool back, int times, const FlowTable::Passage& by) {
+        const Datagram datagram{back};
+        for (int i = 0; i < times; ++i)
+            table.went(table.routed(item(datagram, back), back ? red_leg : blue_leg, now), by, generations,
+                       now);
+    }
+
+    void meet() { route(true, 1); }
+
+    void establish() {
+        route(false, 32);
+        route(true, 31);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a routed flow is given away as it comes in at its device, with all that is done to it") {
+    Routing s;
+    s.route(false, 31);
+    CHECK(s.carrier.flows.empty());
+    s.route(false, 1);
+    REQUIRE(s.carrier.flows.size() == 1);
+    const auto& [slot, flow] = *s.carrier.flows.begin();
+    FlowKey key = Datagram{false}.what.flow;
+    key.source_mac = a;
+    key.destination_mac = red_gateway;
+    CHECK(flow.key == key);
+    CHECK(flow.in == left);
+    CHECK(flow.action.out == right);
+    CHECK(flow.action.mtu == 1400);
+    CHECK(flow.action.rewrite == FlowOffload::Rewrite{b, blue_gateway});
+    CHECK_FALSE(flow.action.vni_in);
+    CHECK(flow.action.vni_out == Vni{7});
+    CHECK(flow.action.source_port >= 49152);
+    CHECK(s.carrier.holds(s.generations));
+    s.route(true, 31);
+    CHECK(s.carrier.flows.size() == 2);
+    const auto shown = s.table.offloaded(slot, flow.action.tag, s.generations);
+    REQUIRE(shown);
+    CHECK(shown->in == red_leg);
+    CHECK(shown->out == blue_leg);
+    CHECK(shown->passage == s.passage(false));
+    s.generations.raise(Generations::of(blue_leg));
+    CHECK_FALSE(s.table.offloaded(slot, flow.action.tag, s.generations));
+}
+
+TEST_CASE("a routed flow that goes another way is taken back at once, and given away anew") {
+    Routing s;
+    s.establish();
+    REQUIRE(s.carrier.flows.size() == 2);
+    auto other = s.passage(false);
+    SUBCASE("to another port") {
+        other.to = elsewhere;
+    }
+    SUBCASE("to another address") {
+        other.rewrite.destination = a;
+    }
+    SUBCASE("from another station") {
+        other.station = b;
+    }
+    SUBCASE("with another MTU") {
+        other.mtu = 1300;
+    }
+    SUBCASE("by other numbers") {
+        s.generations.raise(Generations::policy);
+        other = s.passage(false);
+    }
+    s.route(false, 1, other);
+    CHECK(s.carrier.from(left) == nullptr);
+    CHECK(s.carrier.from(right) != nullptr);
+    s.route(false, 15, other);
+    REQUIRE(s.carrier.from(left) != nullptr);
+    CHECK(s.carrier.from(left)->action.out == other.to);
+    CHECK(s.carrier.from(left)->action.mtu == other.mtu);
+    CHECK(s.carrier.from(left)->action.rewrite == other.rewrite);
+    CHECK(s.carrier.holds(s.generations, left));
+}
+
+TEST_CASE("a routed flow that goes by another of the router's ports is established anew") {
+    Routing s;
+    s.establish();
+    const Datagram datagram{false};
+    (void)s.table.routed(Routing::item(datagram, false), elsewhere, s.now);
+    CHECK(s.carrier.from(left) == nullptr);
+    for (int i = 0; i < 100; ++i)
+        s.table.went(s.table.routed(Routing::item(datagram, false), elsewhere, s.now), s.passage(false),
+                     s.generations, s.now);
+    CHECK(s.carrier.from(left) == nullptr);
+    s.route(false, 32);
+    CHECK(s.carrier.from(left) != nullptr);
+}
+
+TEST_CASE(
+    "a routed flow that is refused, or whose numbers have changed meanwhile, is offered by its next way") {
+    Routing s;
+    s.carrier.refuses = true;
+    s.route(false, 32);
+    s.carrier.refuses = false;
+    s.route(false, 100);
+    CHECK(s.carrier.flows.empty());
+    s.generations.raise(Generations::policy);
+    s.route(false, 100);
+    CHECK(s.carrier.flows.size() == 1);
+    SUBCASE("not with numbers of before") {
+        const auto before = s.passage(false);
+        s.generations.raise(Generations::policy);
+        s.generations.raise(Generations::of(right));
+        auto old = before;
+        old.mtu = 1000;
+        s.route(false, 100, old);
+        CHECK(s.carrier.flows.empty());
+    }
+}
+
+TEST_CASE("routed flows are kept, but not given away, while there is nobody to give them to") {
+    Routing s;
+    s.table.offload_to(nullptr, {});
+    CHECK_FALSE(s.table.offloads());
+    s.establish();
+    CHECK(s.table.size() == 2);
+    CHECK(s.carrier.flows.empty());
+    s.table.offload_to(&s.carrier, {});
+    CHECK(s.table.offloads());
+    s.route(false, 16);
+    CHECK(s.carrier.flows.size() == 1);
+}
+
+TEST_CASE("what was carried of a routed flow is told with the way that it took") {
+    Routing s;
+    s.establish();
+    for (auto& [slot, totals] : s.carrier.totals) totals = {.packets = 10, .bytes = 1000, .last_seen = s.now};
+    auto other = s.passage(false);
+    SUBCASE("while it is carried") {}
+    SUBCASE("also when it was taken back for another way") {
+        other.to = elsewhere;
+        s.route(false, 1, other);
+    }
+    std::uint64_t told = 0;
+    for (const auto& carried : s.table.sweep(s.now += 2s)) {
+        REQUIRE(carried.passage);
+        const bool back = carried.in == blue_leg;
+        CHECK(carried.passage == s.passage(back));
+        CHECK(carried.out == (back ? red_leg : blue_leg));
+        CHECK(carried.bytes == 1000);
+        told += carried.packets;
+    }
+    CHECK(told == 20);
+    CHECK(s.table.sweep(s.now += 2s).empty());
+}
