@@ -85,8 +85,8 @@ Bytes advertisement(const MacAddress& station, const char* target, unsigned flag
 class Fixture {
   public:
     explicit Fixture(const Gateway::Limits& limits = {})
-        : gateway(our_mac, {prefix("10.1.0.1/24"), prefix("10.9.0.1/24"), prefix("2001:db8:1::1/64")},
-                  limits) {}
+        : gateway(our_mac, {prefix("10.1.0.1/24"), prefix("10.9.0.1/24"), prefix("2001:db8:1::1/64")}, limits,
+                  &generations, of_leg) {}
 
     Gateway::Received receive(const Bytes& bytes, Instant now = start) {
         received = pool.take(bytes);
@@ -126,6 +126,27 @@ class Fixture {
 
     static Bytes bytes_of(const Packet& packet) { return {packet.bytes().begin(), packet.bytes().end()}; }
 
+    static constexpr Generations::Index of_leg = 7;
+
+    // How often what was known has ceased to hold.
+    [[nodiscard]] std::uint32_t given_up() const { return generations.number(of_leg); }
+
+    // As if datagrams went there past the gateway.
+    std::vector<Bytes> in_use(const char* address, Instant now) {
+        gateway.in_use(ip(address), pool, now, out);
+        return sent();
+    }
+
+    // Answers what was asked.
+    void confirm(const char* address, Instant now = start) {
+        REQUIRE(send(address, now).has_value());
+        receive(ip(address).is_v6() ? advertisement(station_mac, address) : arp_reply(station_mac, address),
+                now);
+        sent();
+        CHECK(known(address).reachable);
+    }
+
+    Generations generations;
     PacketPool pool{512};
     std::vector<Packet> out;
     std::vector<Packet> failed;
@@ -636,4 +657,105 @@ TEST_CASE("an IPv6 advertisement is news if it would change a neighbor's address
     CHECK(news->confirmed);
     CHECK(advertise(overriding).has_value());
     CHECK_FALSE(advertise(0).has_value());
+}
+
+TEST_CASE("an old neighbor that is in use past the gateway is asked, and believed while it answers") {
+    for (const char* address : {"10.1.0.5", "2001:db8:1::5"}) {
+        Fixture net;
+        net.confirm(address);
+        CHECK(net.in_use(address, start + seconds{30}).empty());
+        Instant now = start;
+        for (int i = 0; i < 10; ++i) {
+            now += seconds{31};
+            const auto asked = net.in_use(address, now);
+            REQUIRE(asked.size() == 1);
+            CHECK(destination_of(asked[0]) == station_mac);
+            CHECK(is_arp(asked[0]) == ip(address).is_v4());
+            CHECK(net.in_use(address, now + milliseconds{999}).empty());
+            net.receive(
+                ip(address).is_v6() ? advertisement(station_mac, address) : arp_reply(station_mac, address),
+                now);
+            CHECK(net.known(address).reachable);
+        }
+        CHECK(net.given_up() == 0);
+    }
+}
+
+TEST_CASE("a neighbor in use that leaves three questions unanswered is given up, which is told once") {
+    Fixture net;
+    net.confirm("10.1.0.5");
+    for (int i = 0; i < 3; ++i) CHECK(net.in_use("10.1.0.5", start + seconds{31 + i}).size() == 1);
+    CHECK(net.given_up() == 0);
+    CHECK(net.known("10.1.0.5").mac == station_mac);
+    CHECK(net.in_use("10.1.0.5", start + seconds{34}).empty());
+    CHECK(net.given_up() == 1);
+    CHECK(net.in_use("10.1.0.5", start + seconds{35}).empty());
+    net.gateway.tick(start + seconds{36}, net.out, net.failed);
+    CHECK_FALSE(net.neighbor("10.1.0.5"));
+    CHECK(net.given_up() == 1);
+}
+
+TEST_CASE("nobody is asked in whose place nothing is known, or without a buffer") {
+    Fixture net;
+    CHECK(net.in_use("10.1.0.5", start).empty());
+    CHECK_FALSE(net.neighbor("10.1.0.5"));
+    REQUIRE(net.send("10.1.0.5").has_value());
+    CHECK(net.sent().size() == 1);
+    CHECK(net.in_use("10.1.0.5", start + seconds{2}).empty());  // what waits is asked for by tick()
+    net.receive(arp_reply(station_mac, "10.1.0.5"));
+    net.sent();
+    std::vector<Packet> taken;
+    while (Packet packet = net.pool.take()) taken.push_back(std::move(packet));
+    CHECK(net.in_use("10.1.0.5", start + seconds{40}).empty());
+    taken.clear();
+    CHECK(net.in_use("10.1.0.5", start + seconds{40}).size() == 1);
+}
+
+TEST_CASE("it is told when an address that was known does not hold any more, and only then") {
+    Fixture net;
+    CHECK(net.receive(arp_request(station_mac, "10.1.0.5", "10.1.0.1")).action == Action::answer);
+    net.confirm("10.1.0.5");
+    net.confirm("10.1.0.5", start + seconds{40});
+    net.confirm("2001:db8:1::5", start + seconds{40});
+    net.receive(arp_request(station_mac, "10.1.0.5", "10.1.0.5"), start + seconds{40});
+    net.receive(arp_request(station_mac, "10.1.0.6", "10.1.0.1"), start + seconds{40});
+    CHECK(net.given_up() == 0);
+    SUBCASE("another ARP address") {
+        net.receive(arp_request(other_mac, "10.1.0.5", "10.1.0.5"), start + seconds{40});
+        CHECK(net.given_up() == 1);
+    }
+    SUBCASE("another ARP address, from another worker") {
+        net.gateway.learn({ip("10.1.0.5"), other_mac, true}, start + seconds{40}, net.out);
+        CHECK(net.given_up() == 1);
+    }
+    SUBCASE("another address of one that was only learned") {
+        net.receive(arp_request(other_mac, "10.1.0.6", "10.1.0.1"), start + seconds{40});
+        CHECK(net.given_up() == 1);
+    }
+    SUBCASE("another IPv6 address") {
+        net.receive(advertisement(other_mac, "2001:db8:1::5", overriding), start + seconds{40});
+        CHECK(net.given_up() == 1);
+        net.receive(advertisement(station_mac, "2001:db8:1::5", 0), start + seconds{40});
+        CHECK(net.given_up() == 1);
+    }
+    SUBCASE("one that is sent to and does not answer") {
+        for (int i = 0; i < 4; ++i) REQUIRE(net.send("10.1.0.6", start + seconds{50 + i}).has_value());
+        CHECK(net.given_up() == 1);
+        net.receive(arp_reply(other_mac, "10.1.0.6"), start + seconds{54});
+        CHECK(net.given_up() == 1);
+    }
+}
+
+TEST_CASE("it is told when a neighbor that is known loses its place to another") {
+    Fixture net({.neighbors = 2});
+    net.receive(arp_request(station_mac, "10.1.0.5", "10.1.0.1"));
+    net.confirm("10.1.0.6");
+    CHECK(net.given_up() == 0);
+    net.receive(arp_request(station_mac, "10.1.0.7", "10.1.0.1"));
+    CHECK_FALSE(net.neighbor("10.1.0.5"));
+    CHECK(net.given_up() == 1);
+    REQUIRE(net.send("10.1.0.8").has_value());
+    CHECK_FALSE(net.neighbor("10.1.0.7"));
+    CHECK(net.given_up() == 2);
+    net.out.clear();
 }

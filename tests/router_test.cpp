@@ -96,6 +96,27 @@ TEST_CASE("a datagram leaves by the longest prefix, towards its destination or t
     }
 }
 
+TEST_CASE("whose MAC address a destination needs is known for those on a leg, directly or by a router") {
+    const Fixture net;
+    CHECK(net.router.next_hop(ip("10.1.0.7")) == ip("10.1.0.7"));
+    CHECK(net.router.next_hop(ip("2001:db8:2::9")) == ip("2001:db8:2::9"));
+    CHECK(net.router.next_hop(ip("172.16.5.5")) == ip("10.2.0.254"));
+    for (const char* elsewhere : {"10.3.0.7", "10.4.9.9", "192.168.0.1", "203.0.113.9", "2001:db8:9::9"})
+        CHECK_FALSE(net.router.next_hop(ip(elsewhere)));
+}
+
+TEST_CASE("a port's MTU is what it was added with or set to, and that of no port is 0") {
+    Fixture net;
+    CHECK(net.router.mtu(lan) == 1500);
+    CHECK(net.router.mtu(peer) == 1400);
+    net.router.set_mtu(peer, 1300);
+    CHECK(net.router.mtu(peer) == 1300);
+    net.router.remove_port(peer);
+    CHECK(net.router.mtu(peer) == 0);
+    CHECK(net.router.mtu(no_port) == 0);
+    CHECK_FALSE(net.router.next_hop(ip("10.4.9.9")));
+}
+
 TEST_CASE("the header checksum stays right for every TTL") {
     Fixture net;
     for (unsigned ttl = 2; ttl < 256; ++ttl) {
