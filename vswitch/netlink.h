@@ -87,7 +87,8 @@ class Netlink {
         friend bool operator==(const Way&, const Way&) noexcept = default;
     };
 
-    // The way by which `destination` is reached; nothing if there is none, or several at a time.
+    // The way by which `destination` is reached; nothing if there is none. Of several at a time (multipath)
+    // the one that the kernel takes for these addresses.
     [[nodiscard]] std::optional<Way> way_to(const IpAddress& destination);
 
     // MTU of the route by which `destination` is reached (65535 if it is more); nothing if there is none.

@@ -89,6 +89,36 @@ TEST_CASE_FIXTURE(Interface, "the interfaces of default routes and of single des
     test::run("ip route flush table 100 && ip route del blackhole default");
 }
 
+TEST_CASE_FIXTURE(Interface,
+                  "the way to a destination is a device and the address that the kernel sends from") {
+    test::run(
+        "ip addr add 10.8.0.1/24 dev d0 && ip addr add 10.8.0.9/24 dev d0 &&"
+        " ip addr add 2001:db8:8::1/64 dev d0 nodad && ip route add 10.9.0.0/16 via 10.8.0.2 &&"
+        " ip route add 10.11.0.0/16 via 10.8.0.2 src 10.8.0.9 && ip route add unreachable 10.12.0.0/16");
+    const int d0 = netlink.link("d0").value().index;
+    CHECK(netlink.way_to(ip("10.8.0.7")) == Netlink::Way{d0, ip("10.8.0.1")});
+    CHECK(netlink.way_to(ip("10.9.1.1")) == Netlink::Way{d0, ip("10.8.0.1")});
+    CHECK(netlink.way_to(ip("10.11.1.1")) == Netlink::Way{d0, ip("10.8.0.9")});
+    CHECK(netlink.way_to(ip("2001:db8:8::7")) == Netlink::Way{d0, ip("2001:db8:8::1")});
+    CHECK_FALSE(netlink.way_to(ip("10.10.0.1")));
+    CHECK_FALSE(netlink.way_to(ip("10.12.0.1")));
+}
+
+TEST_CASE_FIXTURE(Interface, "of several ways at a time it is one, always the same") {
+    test::run(
+        "ip link add e0 type veth peer name e1 && ip link set e1 up && ip link set e0 up &&"
+        " ip addr add 10.8.0.1/24 dev d0 && ip addr add 10.18.0.1/24 dev e0");
+    test::run("ip route add 10.9.0.0/16 nexthop via 10.8.0.2 nexthop via 10.18.0.2");
+    const Netlink::Way by_d0{netlink.link("d0").value().index, ip("10.8.0.1")};
+    const Netlink::Way by_e0{netlink.link("e0").value().index, ip("10.18.0.1")};
+    const auto way = netlink.way_to(ip("10.9.1.1"));
+    CHECK((way == by_d0 || way == by_e0));
+    for (int i = 0; i < 20; ++i) CHECK(netlink.way_to(ip("10.9.1.1")) == way);
+    test::run("ip route replace 10.9.0.0/16 via 10.18.0.2");
+    CHECK(netlink.way_to(ip("10.9.1.1")) == by_e0);
+    test::run("ip link del e0");
+}
+
 TEST_CASE_FIXTURE(Interface, "an address is added once and its owner is known") {
     CHECK_FALSE(netlink.address_owner(ip("10.8.0.1")));
     netlink.add_address("d0", prefix("10.8.0.1/24"));
