@@ -597,6 +597,34 @@ TEST_CASE("a peer's flow arrives without VXLAN, and nobody else's does") {
     CHECK(wire.daemon->receive() == Wire::wrapped(frame));
 }
 
+TEST_CASE(
+    "IPv6 from a peer, routed or not, arrives without VXLAN, or as it was where the kernel cannot take it "
+    "off") {
+    Wire wire;
+    const auto gateway = test::mac("02:00:00:00:0f:01");
+    for (const bool is_routed : {false, true}) {
+        const auto packet = [&](bool after) {
+            return PacketBuilder()
+                .ethernet(is_routed && after ? wire.a.mac
+                          : is_routed        ? gateway
+                                             : wire.a.mac,
+                          is_routed && after ? gateway : wire.b.mac)
+                .ip(test::ip("2001:db8:1::2"), test::ip("2001:db8::1"))
+                .ttl(is_routed && after ? 63 : 64)
+                .udp(server_port, client_port)
+                .payload(50)
+                .build();
+        };
+        FastPath::Action action{.kind = Kind::to_port, .out = port_a, .vni_in = Wire::vni};
+        if (is_routed) action.rewrite = {wire.a.mac, gateway};
+        REQUIRE(wire.fast_path.insert(is_routed ? 1 : 2, Pair::key_of(packet(false)), Wire::tunnel, action));
+        wire.from_peer(Wire::wrapped(packet(false)));
+        const bool arrived = wire.arrives(*wire.a.eth0, packet(true));
+        const bool as_it_was = !arrived && wire.daemon->receive() == Wire::wrapped(packet(false));
+        CHECK((arrived || as_it_was));
+    }
+}
+
 TEST_CASE("a tunnel that is set anew is another one") {
     Wire wire;
     const Bytes forth = wire.udp_to_b();

@@ -351,18 +351,24 @@ static __always_inline bool decapsulate(struct __sk_buff* skb, const struct ethh
     return !bpf_skb_store_bytes(skb, 0, inner, sizeof(*inner), 0);
 }
 
-/* Takes a hop from the IP header at `network`. False: there is none left to take; the router says so. */
-static __always_inline bool take_hop(struct __sk_buff* skb, __u32 network, bool is_v4) {
-    enum { ttl_and_protocol = 8, header_checksum = 10, hop_limit = 7 };
+enum { ttl_and_protocol = 8, header_checksum = 10, hop_limit = 7 };
 
-    __u8 hops;
+/* Of the IP header at `network`. Without any left the router has something to say. */
+static __always_inline bool has_hop(struct __sk_buff* skb, __u32 network, bool is_v4) {
+    __u8 hops = 0;
+    return !bpf_skb_load_bytes(skb, network + (is_v4 ? ttl_and_protocol : hop_limit), &hops, 1) && hops > 1;
+}
+
+static __always_inline bool take_hop(struct __sk_buff* skb, __u32 network, bool is_v4) {
+    __u8 hops = 0;
     const __u32 at = network + (is_v4 ? ttl_and_protocol : hop_limit);
-    if (bpf_skb_load_bytes(skb, at, &hops, 1) || hops <= 1) return false;
+    if (bpf_skb_load_bytes(skb, at, &hops, 1)) return false;
     __u8 fewer = hops - 1;
     if (is_v4 && bpf_l3_csum_replace(skb, network + header_checksum, bpf_htons((__u16)(hops << 8)),
                                      bpf_htons((__u16)(fewer << 8)), 2))
         return false;
-    return !bpf_skb_store_bytes(skb, at, &fewer, 1, 0);
+    /* IPv4's header sums up to the same as before. */
+    return !bpf_skb_store_bytes(skb, at, &fewer, 1, is_v4 ? 0 : BPF_F_RECOMPUTE_CSUM);
 }
 
 /* What the device sends whole, now. */
@@ -409,12 +415,12 @@ static __always_inline int repeat(struct __sk_buff* skb, const __u32 before, con
     const __u32 flags = fast_verdict_flags(verdict);
     if (!before && kind == fast_encapsulate && !fits(skb, ifindex, largest + outer_headers))
         return miss(too_big);
-    if (flags & fast_routed && !take_hop(skb, before + link, key.ether_type == bpf_htons(ETH_P_IP)))
-        return miss(unsuitable);
+    const bool is_v4 = key.ether_type == bpf_htons(ETH_P_IP);
+    if (flags & fast_routed && !has_hop(skb, before + link, is_v4)) return miss(unsuitable);
+    if (before && !decapsulate(skb, &ethernet)) return miss(unsuitable);
+    if (flags & fast_routed && !take_hop(skb, link, is_v4)) return TC_ACT_SHOT;
     __u32 counted = 0; /* of the packet, more than came in */
-    if (before) {
-        if (!decapsulate(skb, &ethernet)) return flags & fast_routed ? TC_ACT_SHOT : miss(unsuitable);
-    } else if (flags & fast_new_addresses) {
+    if (!before && flags & fast_new_addresses) {
         if (!link) {
             if (bpf_skb_change_head(skb, ethernet_header, 0)) return TC_ACT_SHOT;
             counted = ethernet_header;
