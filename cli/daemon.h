@@ -10,20 +10,24 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/control.h"
 #include "cli/deny.h"
 #include "cli/kernel_routes.h"
+#include "cli/keeper.h"
 #include "cli/keying.h"
 #include "cli/loop.h"
 #include "cli/monitor.h"
 #include "cli/offloading.h"
+#include "cli/reconfiguration.h"
 #include "cli/report.h"
+#include "cli/sandbox.h"
 #include "cli/tunnel_routes.h"
 #include "cli/uplink_guard.h"
-#include "cli/veth_ports.h"
 #include "cli/workers.h"
 #include "config/config.h"
 #include "config/diff.h"
@@ -33,14 +37,29 @@ namespace weft {
 
 class Daemon {
   public:
-    explicit Daemon(Loop& loop);
+    // `config`: the file that it is run by.
+    Daemon(Loop& loop, const std::string& config);
     ~Daemon();
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
 
-    // Makes `next` the configuration in force. Throws std::runtime_error naming the object that could not be
-    // had; what was made until then goes with the daemon.
-    void apply(std::unique_ptr<const config::Config> next);
+    // Starts with this configuration. Throws std::runtime_error naming the object that could not be had; what
+    // was made until then goes with the daemon.
+    void begin(std::unique_ptr<config::Config> config);
+
+    // From now on files and names are as far away as that.
+    void confined(const SandboxOptions& calls) { confined_ = calls; }
+
+    // What would lead from the configuration in force to `next`, in words. Throws std::runtime_error if that
+    // takes a restart.
+    [[nodiscard]] std::vector<std::string> plan(const config::Config& next) const;
+
+    // Makes `next` the configuration in force; what is equal in both is not touched. Returns the number of
+    // changes. Throws std::runtime_error; then all is as it was.
+    std::size_t apply(std::unique_ptr<config::Config> next);
+
+    // The configuration file has been written anew (SIGHUP). Logs what comes of it.
+    void reload() { reconfiguration_.reload(); }
 
     // For `weft status`, until the daemon ends.
     void warn(std::string warning) { names_.node.warnings.push_back(std::move(warning)); }
@@ -50,31 +69,47 @@ class Daemon {
     void deny(const config::Config& config);
     void start(const config::Config& config);  // what cannot change later: workers, keys, sockets
 
+    void check_changes(const config::Config& next, const std::vector<config::Change>& changes) const;
+    void carry_out(const config::Change& change);
+    void take_back(const std::vector<const config::Change*>& done);
+    void sync_routes(const config::Config& config);
+    void follow_mtus();
+
     void change(const config::ReplaceNode& replace);
     void change(const config::ReplaceUnderlay& replace);
     void change(const config::ReplaceTuning& replace);
     void change(const config::ReplaceFastPath& replace);
+    void change(const config::ChangeDenied& change);
     void change(const config::AddBridge& add);
     void change(const config::RemoveBridge& remove);
+    void change(const config::ChangeBridge& change);
     void change(const config::AddPeer& add);
     void change(const config::RemovePeer& remove);
+    void change(const config::ChangePeer& change);
     void change(const config::AddPort& add);
     void change(const config::RemovePort& remove);
+    void change(const config::ChangePort& change);
     void change(const config::AddRoute& add);
     void change(const config::RemoveRoute& remove);
 
     void add_leg(const config::Bridge& bridge, BridgeId id);
-    // A queue for each worker.
-    std::vector<std::unique_ptr<Device>> open_device(PortId id, const config::Port& port, std::uint16_t mtu,
-                                                     const std::optional<MacAddress>& mac);
+    void remove_leg(const config::Bridge& bridge);
+    [[nodiscard]] Topology::Reach reach_of(const config::Peer& peer) const;
+    [[nodiscard]] std::uint16_t mtu_of(const config::Port& port) const;
+    [[nodiscard]] PortOrder order_of(const config::Port& port) const;
+    [[nodiscard]] std::vector<std::pair<std::optional<std::string>, std::string>> devices_of(
+        const config::Port& port) const;
+
     PortId new_port(PortInfo info);
     PortId port_id(PortInfo::Kind kind, const std::string& name) const;
+    PortId device_id(const std::string& name) const;
     BridgeId bridge_id(const std::string& name) const;
     PeerId peer_id(const std::string& name) const;
 
     void serve(const std::string& path);
     using Report = nlohmann::json (*)(const Snapshot&, const Names&);
     void answer(const std::string& method, Report report);
+    void settle(const Reply& reply, const nlohmann::json& result);
     void ask_workers(Report report, const Reply& reply, std::size_t flows = 0);
     void complete(unsigned worker, SnapshotTaken taken);
     void located(PeerId peer, const Endpoint& endpoint);
@@ -85,9 +120,12 @@ class Daemon {
     Names current_names() const;
 
     Loop& loop_;
+    Keeper keeper_;
     Instant started_;
-    std::unique_ptr<const config::Config> config_;  // in force
-    const config::Config* target_ = nullptr;        // while apply() is at work
+    std::unique_ptr<config::Config> config_;  // in force
+    const config::Config* target_ = nullptr;  // while apply() is at work
+    SandboxOptions confined_;
+    Reconfiguration reconfiguration_;
     PathMtu path_;
 
     Wakeup events_waiting_;
@@ -100,7 +138,7 @@ class Daemon {
     KernelRoutes kernel_routes_;
     Offloading offloading_;
     std::unique_ptr<TunnelRoutes> tunnel_routes_;  // if there are plain peers and a fast path
-    VethPorts veths_;
+    std::set<std::string> veths_;  // ports that are pairs
 
     Names names_;
     std::uint16_t next_port_ = 0;

@@ -1,11 +1,9 @@
 #include "cli/kernel_routes.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <spdlog/spdlog.h>
-
-#include "vswitch/netlink.h"
-#include "vswitch/netns.h"
 
 namespace weft {
 
@@ -41,29 +39,22 @@ std::set<Prefix> routes_over(const config::Config& config, const config::Port& t
     return routes;
 }
 
-void KernelRoutes::sync(const config::Config& config) {
+void KernelRoutes::sync(const config::Config& config, const Carry& carry) {
     for (const config::Port& tun : config.ports) {
         if (!has_kernel_routes(tun)) continue;
         const std::set<Prefix> wanted = routes_over(config, tun);
         std::set<Prefix>& installed = installed_[tun.name];
         if (wanted == installed) continue;
-        in_namespace(tun.netns, [&] {
-            Netlink netlink;
-            for (const Prefix& route : std::set(installed)) {
-                if (wanted.contains(route)) continue;
-                netlink.remove_route(route, tun.device);
-                installed.erase(route);
-            }
-            for (const Prefix& route : wanted) {
-                if (installed.contains(route)) continue;
-                if (netlink.add_route(route, tun.device)) {
-                    installed.insert(route);
-                } else {
-                    spdlog::warn("port {}: there is another route to {} already, which stays as it is",
-                                 tun.name, route.to_string());
-                }
-            }
-        });
+        Keeper::Routes routes{.netns = tun.netns, .device = tun.device, .add = {}, .remove = {}};
+        std::ranges::set_difference(wanted, installed, std::inserter(routes.add, routes.add.end()));
+        std::ranges::set_difference(installed, wanted, std::inserter(routes.remove, routes.remove.end()));
+        const std::set<Prefix> refused = carry(routes);
+        installed.clear();
+        std::ranges::set_difference(wanted, refused, std::inserter(installed, installed.end()));
+        for (const Prefix& route : refused) {
+            spdlog::warn("port {}: there is another route to {} already, which stays as it is", tun.name,
+                         route.to_string());
+        }
     }
 }
 

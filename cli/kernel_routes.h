@@ -5,10 +5,12 @@
 // They disappear with the device; sync() after each change of the configuration keeps them true meanwhile.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
 
+#include "cli/keeper.h"
 #include "config/config.h"
 #include "vswitch/address.h"
 
@@ -16,8 +18,12 @@ namespace weft {
 
 class KernelRoutes {
   public:
-    // Makes the kernel's routes over each TUN of `config` (with kernel_routes) what they should be. Throws.
-    void sync(const config::Config& config);
+    // As Keeper::route().
+    using Carry = std::function<std::set<Prefix>(const Keeper::Routes&)>;
+
+    // Makes the kernel's routes over each TUN of `config` (with kernel_routes) what they should be. Throws what
+    // `carry` throws.
+    void sync(const config::Config& config, const Carry& carry);
 
     // The device is gone, and its routes with it.
     void forget(const config::Port& tun) { installed_.erase(tun.name); }

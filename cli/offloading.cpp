@@ -3,8 +3,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include <net/if.h>
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -31,10 +29,18 @@ void Offloading::open(const config::FastPath& wanted, unsigned workers, std::uin
     }
 }
 
-void Offloading::add_device(PortId port, const std::string& port_name, const std::string& device) {
-    if (!path_) return;
-    const auto added = path_->add_device(port, ::if_nametoindex(device.c_str()));
-    if (!added) spdlog::warn("port {}: no fast path: {}", port_name, added.error());
+void Offloading::add(PortId port, PortHooks hooks) {
+    if (path_) return path_->add(port, std::move(hooks));
+    if (workers_ == nullptr) return;
+    workers_->post(0, [port, hooks = std::move(hooks)](Worker& worker) mutable {
+        worker.use(port, std::move(hooks));
+    });
+}
+
+void Offloading::set_enabled(PortId port, bool enabled) {
+    if (path_) return path_->set_enabled(port, enabled);
+    if (workers_ == nullptr) return;
+    workers_->post(0, [port, enabled](Worker& worker) { worker.enable_fast_path(port, enabled); });
 }
 
 void Offloading::add_uplink(const Uplink& uplink) {
@@ -46,7 +52,7 @@ void Offloading::add_uplink(const Uplink& uplink) {
 void Offloading::start(Workers& workers) {
     if (!path_) return spdlog::info("fast path: off: {}", why_not_);
     spdlog::info("fast path: tc");
-    started_ = true;
+    workers_ = &workers;
     path_->close_programs();
     workers.post(0, [path = std::move(path_)](Worker& worker) mutable { worker.use(std::move(path)); });
 }

@@ -25,7 +25,7 @@ class Offloading {
     void open(const config::FastPath& wanted, unsigned workers, std::uint16_t vxlan_port);
 
     // "tc", or "off".
-    [[nodiscard]] std::string mode() const { return path_ || started_ ? "tc" : "off"; }
+    [[nodiscard]] std::string mode() const { return path_ || workers_ != nullptr ? "tc" : "off"; }
 
     // Empty if there is one.
     [[nodiscard]] const std::string& why_not() const noexcept { return why_not_; }
@@ -33,23 +33,21 @@ class Offloading {
     // Null: there is none, or the worker has it already.
     [[nodiscard]] FastPath* path() noexcept { return path_.get(); }
 
-    // A TAP of this namespace. Logs if it cannot be had.
-    void add_device(PortId port, const std::string& port_name, const std::string& device);
+    // What the keeper has put at the port's devices.
+    void add(PortId port, PortHooks hooks);
 
-    // By which plain peers' packets come in. The same.
+    // By which plain peers' packets come in. Logs if it cannot be had.
     void add_uplink(const Uplink& uplink);
 
-    // Flows that come in there stay in the daemon.
-    void exclude(PortId port) noexcept {
-        if (path_) path_->set_enabled(port, false);
-    }
+    // Off: flows that come in there stay in the daemon.
+    void set_enabled(PortId port, bool enabled);
 
     // The worker has it from now on. Logs what has become of it.
     void start(Workers& workers);
 
   private:
     std::unique_ptr<FastPath> path_;
-    bool started_ = false;
+    Workers* workers_ = nullptr;  // from start() on
     std::string why_not_;
 };
 

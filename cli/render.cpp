@@ -274,6 +274,19 @@ std::string render_deny_del(const json& result, bool) {
     return fmt::format("{}: allowed again\n", text(result, "prefix"));
 }
 
+std::string render_apply(const json& result, bool /*color*/) {
+    const auto& changes = result.at("changes");
+    const bool applied = result.at("applied").get<bool>();
+    if (changes.empty()) return "nothing to change\n";
+    std::string text;
+    for (const auto& change : changes) text += fmt::format("{}\n", change.get<std::string>());
+    if (!applied) return text + fmt::format("{} changes, none of them made (--dry-run)\n", changes.size());
+    const auto confirm_s = result.at("confirm_s").get<std::uint64_t>();
+    text += fmt::format("{} changes made\n", changes.size());
+    if (confirm_s > 0) text += fmt::format("they are taken back in {} s, unless: weft confirm\n", confirm_s);
+    return text;
+}
+
 struct Renderer {
     std::string_view method;
     std::string (*render)(const json&, bool color);
@@ -285,7 +298,7 @@ constexpr std::array renderers = {
     Renderer{"peers", render_peers},       Renderer{"flows", render_flows},
     Renderer{"drops", render_drops},       Renderer{"rekey", render_rekey},
     Renderer{"deny", render_denied},       Renderer{"deny_add", render_deny_add},
-    Renderer{"deny_del", render_deny_del},
+    Renderer{"deny_del", render_deny_del}, Renderer{"apply", render_apply},
 };
 
 }  // namespace

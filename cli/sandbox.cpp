@@ -18,7 +18,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/link_keeper.h"
+#include "cli/keeper.h"
 #include "cli/loop.h"
 #include "cli/resolver.h"
 #include "cli/sequence_store.h"
@@ -151,7 +151,7 @@ void enter_sandbox(const SandboxOptions& options) {
     filter.allow(underlay_system_calls);
     filter.allow(fast_path_system_calls);
     filter.allow(loop_system_calls);
-    filter.allow(link_keeper_system_calls);
+    filter.allow(keeper_system_calls);
     if (options.drops_early) filter.allow(early_drop_system_calls);
     if (options.resolves_names) filter.allow(resolver_system_calls);
     if (options.writes_files) filter.allow(sequence_store_system_calls);

@@ -1,8 +1,13 @@
 // The command `weft`: asks a running daemon, checks a configuration, makes keys.
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -72,6 +77,7 @@ constexpr auto footer =
     "  weft rekey site-b\n"
     "  weft deny add 203.0.113.0/24\n"
     "  weft check /etc/weft/site-a.toml\n"
+    "  weft apply --confirm 60s /etc/weft/site-a.toml; weft confirm\n"
     "  (umask 077; weft genkey > site-a.key); weft pubkey < site-a.key\n"
     "\n"
     "Units: tables use binary multiples (1 MiB = 1048576 bytes); JSON has plain numbers with the unit in "
@@ -142,6 +148,26 @@ constexpr auto deny_show_footer =
     "(UDP's\n"
     "payload) since it was added, and PATH: who drops them first, the kernel or weft.\n";
 
+constexpr auto apply_footer =
+    "Reads FILE and brings the running node from its configuration to this one. Only what differs is touched: "
+    "ports,\n"
+    "peers and bridges that are equal in both lose no packet, no session and no station; VLANs, a peer's "
+    "bridges and\n"
+    "prefixes, a bridge's VNI, gateway and ageing change in place. All is applied, or nothing. Keys are read "
+    "from the\n"
+    "folder of the file that weftd was started by. [node], [underlay] (but for deny) and [fastpath] take a "
+    "restart.\n"
+    "\n"
+    "  weft apply --dry-run /etc/weft/site-a.toml      what would be done\n"
+    "  weft apply --confirm 60s /etc/weft/site-a.toml  and weft confirm, or in 60 seconds all is as before\n"
+    "\n"
+    "kill -HUP (systemctl reload) applies the file that weftd was started by. Nothing is written: the next "
+    "start\n"
+    "reads that file again.\n";
+
+constexpr auto confirm_footer =
+    "What `weft apply --confirm` has changed stays. Exits with 1 if nothing waits for it.\n";
+
 constexpr auto check_footer =
     "Prints every problem as FILE:LINE:COLUMN: what: cure on standard error and exits with 2, or prints a "
     "summary\n"
@@ -206,6 +232,34 @@ int check(const std::string& file, bool as_json) {
     return finish_output();
 }
 
+// What is wrong with the file is told here, as `weft check` does.
+int apply(const std::string& control, const std::string& file, bool dry_run, std::uint64_t confirm_s,
+          bool as_json) {
+    if (const auto loaded = config::load(file); !loaded) {
+        for (const auto& problem : loaded.error()) fmt::print(stderr, "{}\n", problem);
+        return wrong_usage;
+    }
+    std::ifstream stream(file, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+    return ask(control, "apply", as_json,
+               {{"text", text},
+                {"path", std::filesystem::absolute(file).string()},
+                {"dry_run", dry_run},
+                {"confirm_s", confirm_s}});
+}
+
+int confirm(const std::string& control, bool as_json) {
+    Client client{control_path(control)};
+    const auto result = client.call("confirm", nlohmann::json::object());
+    const bool confirmed = result.at("confirmed").get<bool>();
+    if (as_json) {
+        fmt::print("{}\n", result.dump(2));
+    } else {
+        fmt::print("{}\n", confirmed ? "confirmed" : "nothing waits to be confirmed");
+    }
+    return confirmed ? finish_output() : failed;
+}
+
 int print_version() {
     fmt::print("weft {}\n", version);
     return finish_output();
@@ -220,6 +274,8 @@ struct CommandLine {
     unsigned limit = 50;
     std::string prefix;
     bool as_json = false;
+    bool dry_run = false;
+    std::uint64_t confirm_s = 0;
     int status = 0;
 
     CommandLine() {
@@ -248,6 +304,9 @@ struct CommandLine {
                        peer.empty() ? nlohmann::json{} : nlohmann::json{{"peer", peer}});
         })->add_option("PEER", peer, "Name of a peer, as in weft peers (default: all that have a session)");
         add_deny();
+        add_apply();
+        add("confirm", "keep what weft apply --confirm has changed", confirm_footer,
+            [this] { return confirm(control, as_json); });
         add("check", "check a configuration file without starting anything", check_footer,
             [this] { return check(file, as_json); })
             ->add_option("FILE", file, "Configuration (TOML) of a node")
@@ -256,6 +315,18 @@ struct CommandLine {
         add("pubkey", "read a private key from standard input, print its public key", key_footer, run_pubkey);
         add("genpsk", "print a new preshared key", key_footer, run_genpsk);
         add("version", "print the version", "", print_version);
+    }
+
+    void add_apply() {
+        auto* apply = add("apply", "change the running node to another configuration", apply_footer,
+                          [this] { return weft::apply(control, file, dry_run, confirm_s, as_json); });
+        apply->add_option("FILE", file, "Configuration (TOML) of the node")->required();
+        apply->add_flag("--dry-run", dry_run, "Print what would be changed, and change nothing");
+        apply
+            ->add_option("--confirm", confirm_s, "Go back unless weft confirm follows in this time (60s, 10m)")
+            ->type_name("TIME")
+            ->transform(CLI::AsNumberWithUnit(std::map<std::string, std::uint64_t>{{"s", 1}, {"m", 60}, {"h", 3600}},
+                                              CLI::AsNumberWithUnit::UNIT_OPTIONAL));
     }
 
     void add_deny() {

@@ -15,7 +15,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "cli/daemon.h"
-#include "cli/link_keeper.h"
+#include "cli/keeper.h"
 #include "cli/loop.h"
 #include "cli/privileges.h"
 #include "cli/sandbox.h"
@@ -100,17 +100,13 @@ int run(const Options& options) {
     weft::Loop loop;
     const weft::Signal terminate(loop, SIGTERM, [&] { loop.stop(); });
     const weft::Signal interrupt(loop, SIGINT, [&] { loop.stop(); });
-    // Sent by whoever wants a daemon to read its configuration again: it must not be the end of the network.
-    const weft::Signal hang_up(loop, SIGHUP, [] {
-        spdlog::warn(
-            "SIGHUP: a changed configuration takes effect at the next start (weft check FILE tells if it is "
-            "good)");
-    });
-    weft::Daemon daemon(loop);
+    weft::Daemon daemon(loop, options.config);
+    const weft::Signal hang_up(loop, SIGHUP, [&] { daemon.reload(); });
     const std::string name = loaded->node.name;
     const Rights rights = rights_for(*loaded, options);
-    daemon.apply(std::make_unique<const weft::config::Config>(std::move(*loaded)));
+    daemon.begin(std::make_unique<weft::config::Config>(std::move(*loaded)));
     give_up_privileges(rights, daemon);
+    daemon.confined(rights.calls);
     spdlog::info("node {} is up", name);
     ::sd_notify(0, "READY=1");
     loop.run();
@@ -123,7 +119,7 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
     // Not for people: weftd starts itself so.
-    if (argc == 2 && argv[1] == weft::link_keeper_option) return weft::run_link_keeper();
+    if (argc == 2 && argv[1] == weft::keeper_option) return weft::run_keeper();
     Options options;
     CLI::App app{
         "weftd runs a node of a weft network: it makes the ports that its configuration names, switches and "

@@ -164,6 +164,14 @@ void Worker::use(std::unique_ptr<FastPath> fast_path) {
     use_offload(offload_);
 }
 
+void Worker::use(PortId port, PortHooks hooks) {
+    if (fast_path_) fast_path_->add(port, std::move(hooks));
+}
+
+void Worker::enable_fast_path(PortId port, bool enabled) noexcept {
+    if (fast_path_) fast_path_->set_enabled(port, enabled);
+}
+
 // What goes the old way misses first.
 void Worker::set_tunnel(PortId port, const FastPath::Tunnel& tunnel) noexcept {
     if (!fast_path_) return;

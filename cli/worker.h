@@ -88,6 +88,10 @@ class Worker {
     void use(std::unique_ptr<Underlay> underlay);
     void use(std::unique_ptr<FastPath> fast_path);  // by the one worker that there is
 
+    // Of the fast path that it has, if it has one.
+    void use(PortId port, PortHooks hooks);
+    void enable_fast_path(PortId port, bool enabled) noexcept;
+
     // How a plain peer is reached from now on, for the fast path.
     void set_tunnel(PortId port, const FastPath::Tunnel& tunnel) noexcept;
     void forget_tunnel(PortId port) noexcept;

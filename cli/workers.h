@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -39,6 +40,17 @@ class Workers {
     template <class Command>
     void post_all(const Command& command) {
         for (const auto& worker : workers_) worker->post(command);
+    }
+
+    // The same, and waits until all have carried it out. A worker never waits for the control thread.
+    template <class Command>
+    void run_all(const Command& command) {
+        std::latch done(static_cast<std::ptrdiff_t>(workers_.size()));
+        post_all([&command, &done](Worker& worker) {
+            command(worker);
+            done.count_down();
+        });
+        done.wait();
     }
 
     // What one worker has emitted, for the datapaths of the others.

@@ -30,12 +30,15 @@ bool operator==(const Node& a, const Node& b) noexcept {
            a.keylog == b.keylog && a.user == b.user;
 }
 
-bool operator==(const Peer& a, const Peer& b) noexcept {
+bool same_but_reach(const Peer& a, const Peer& b) noexcept {
     return a.name == b.name && a.encryption == b.encryption && a.public_key == b.public_key &&
            same(a.preshared_key, b.preshared_key) && a.endpoint_host == b.endpoint_host &&
-           a.endpoint_port == b.endpoint_port && same(a.manual, b.manual) && a.bridges == b.bridges &&
-           a.prefixes == b.prefixes && a.keepalive == b.keepalive &&
+           a.endpoint_port == b.endpoint_port && same(a.manual, b.manual) && a.keepalive == b.keepalive &&
            a.dead_peer_detection == b.dead_peer_detection && a.replay_window == b.replay_window;
+}
+
+bool operator==(const Peer& a, const Peer& b) noexcept {
+    return same_but_reach(a, b) && a.bridges == b.bridges && a.prefixes == b.prefixes;
 }
 
 }  // namespace weft::config

@@ -104,6 +104,7 @@ struct Port {
     Patch patch = Patch::automatic;   // veth: what joins its host end to weft
     bool fast_path = true;            // its flows may be carried by the kernel
     std::uint32_t txqueuelen = 1000;  // packets that wait in the device to be read
+    bool keep = false;                // veth: the pair outlives weftd
     bool kernel_routes =
         true;  // tun: install routes to the peers' prefixes and the gateways' networks into its namespace
 
@@ -144,6 +145,9 @@ struct Peer {
 
     friend bool operator==(const Peer& a, const Peer& b) noexcept;
 };
+
+// Equal but for what it is stretched and routed to, which can change without a new session.
+bool same_but_reach(const Peer& a, const Peer& b) noexcept;
 
 struct Config {
     Node node;

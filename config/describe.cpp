@@ -110,6 +110,16 @@ struct Describe {
                                : fmt::format("{}", fmt::join(change.to->uplinks, " ")));
     }
 
+    std::string operator()(const ChangeDenied& change) const {
+        return fmt::format("deny {} sources instead of {}", change.to->deny.size(), change.from->deny.size());
+    }
+
+    std::string operator()(const ChangeBridge& change) const { return "change " + in_words(*change.to); }
+
+    std::string operator()(const ChangePeer& change) const { return "change " + in_words(*change.to); }
+
+    std::string operator()(const ChangePort& change) const { return "change " + in_words(*change.to); }
+
     std::string operator()(const AddBridge& change) const { return "add " + in_words(*change.bridge); }
 
     std::string operator()(const AddPeer& change) const { return "add " + in_words(*change.peer); }

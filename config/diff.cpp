@@ -31,24 +31,32 @@ const Prefix& key_of(const Route& route) noexcept {
 template <class Object>
 using KeyOf = std::decay_t<decltype(key_of(std::declval<const Object&>()))>;
 
+template <class Object>
+struct InPlace {
+    const Object* from;
+    const Object* to;
+};
+
 // The objects of one kind that go and come: those that are new, gone or changed, and those that `depends`
-// finds to hang on something that goes or comes.
+// finds to hang on something that goes or comes; and those that stay and change.
 template <class Object>
 struct Difference {
     std::vector<const Object*> removed;  // in reverse order
     std::vector<const Object*> added;
+    std::vector<InPlace<Object>> changed;
     std::set<KeyOf<Object>> keys;
 
-    template <class Depends>
-    Difference(const std::vector<Object>& from, const std::vector<Object>& to, Depends depends) {
+    template <class Depends, class Stays>
+    Difference(const std::vector<Object>& from, const std::vector<Object>& to, Depends depends, Stays stays) {
         std::map<KeyOf<Object>, const Object*> old;
         for (const Object& object : from) old.emplace(key_of(object), &object);
 
         std::set<KeyOf<Object>> kept;
         for (const Object& object : to) {
             const auto before = old.find(key_of(object));
-            if (before != old.end() && *before->second == object && !depends(object)) {
+            if (before != old.end() && !depends(object) && stays(*before->second, object)) {
                 kept.insert(key_of(object));
+                if (*before->second != object) changed.push_back({before->second, &object});
                 continue;
             }
             added.push_back(&object);
@@ -61,6 +69,21 @@ struct Difference {
         }
     }
 };
+
+constexpr auto independent = [](const auto&) { return false; };
+constexpr auto equal = [](const auto& a, const auto& b) { return a == b; };
+
+bool stays(const Bridge& from, const Bridge& to) {
+    return from.max_stations == to.max_stations && from.max_stations_per_port == to.max_stations_per_port;
+}
+
+bool stays(const Port& from, const Port& to) {
+    Port as_before = to;
+    as_before.vlan = from.vlan;
+    as_before.trunk = from.trunk;
+    as_before.fast_path = from.fast_path;
+    return as_before == from;
+}
 
 using Bridges = Difference<Bridge>;
 using Ports = Difference<Port>;
@@ -81,6 +104,12 @@ std::vector<Prefix> networks_touched(const Bridges& bridges, const Ports& ports)
     for (const auto* list : {&bridges.removed, &bridges.added}) {
         for (const Bridge* bridge : *list) add(bridge->gateway);
     }
+    for (const auto& bridge : bridges.changed) {
+        if (bridge.from->gateway == bridge.to->gateway && bridge.from->gateway_mac == bridge.to->gateway_mac)
+            continue;
+        add(bridge.from->gateway);
+        add(bridge.to->gateway);
+    }
     for (const auto* list : {&ports.removed, &ports.added}) {
         for (const Port* port : *list) {
             if (port->type == Port::Type::tun) add(port->address);
@@ -99,6 +128,21 @@ void append(std::vector<Change>& changes, const std::vector<const Object*>& obje
     for (const Object* object : objects) changes.emplace_back(Step{object});
 }
 
+template <class Step, class Object>
+void append(std::vector<Change>& changes, const std::vector<InPlace<Object>>& objects) {
+    for (const auto& object : objects) changes.emplace_back(Step{object.from, object.to});
+}
+
+void append_underlay(std::vector<Change>& changes, const Underlay& from, const Underlay& to) {
+    Underlay as_before = to;
+    as_before.deny = from.deny;
+    if (as_before != from) {
+        changes.emplace_back(ReplaceUnderlay{&from, &to});
+    } else if (from.deny != to.deny) {
+        changes.emplace_back(ChangeDenied{&from, &to});
+    }
+}
+
 }  // namespace
 
 std::vector<Change> diff(const Config* from, const Config* to) {
@@ -106,19 +150,25 @@ std::vector<Change> diff(const Config* from, const Config* to) {
     const Config& a = from != nullptr ? *from : nothing;
     const Config& b = to != nullptr ? *to : nothing;
 
-    const Bridges bridges{a.bridges, b.bridges, [](const Bridge&) { return false; }};
-    const Ports ports{a.ports, b.ports,
-                      [&](const Port& port) { return is_among(bridges.keys, port.bridge); }};
-    const Peers peers{a.peers, b.peers, [&](const Peer& peer) {
-                          return std::ranges::any_of(peer.bridges, [&](const std::string& name) {
-                              return bridges.keys.contains(name);
-                          });
-                      }};
+    const auto in_place = [](const auto& before, const auto& after) { return stays(before, after); };
+    const Bridges bridges{a.bridges, b.bridges, independent, in_place};
+    const Ports ports{a.ports, b.ports, [&](const Port& port) { return is_among(bridges.keys, port.bridge); },
+                      in_place};
+    Peers peers{a.peers, b.peers, independent, same_but_reach};
+    // A bridge that comes anew has no members.
+    for (const Peer& peer : b.peers) {
+        const auto before = std::ranges::find(a.peers, peer.name, &Peer::name);
+        const bool rejoins = std::ranges::any_of(
+            peer.bridges, [&](const std::string& name) { return bridges.keys.contains(name); });
+        const bool stands = before != a.peers.end() && !peers.keys.contains(peer.name);
+        if (stands && rejoins && *before == peer) peers.changed.push_back({&*before, &peer});
+    }
     const auto networks = networks_touched(bridges, ports);
-    const Routes routes{a.routes, b.routes, [&](const Route& route) {
-                            return is_among(peers.keys, route.peer) || is_among(ports.keys, route.port) ||
-                                   any_contains(networks, route.via);
-                        }};
+    const auto leads_away = [&](const Route& route) {
+        return is_among(peers.keys, route.peer) || is_among(ports.keys, route.port) ||
+               any_contains(networks, route.via);
+    };
+    const Routes routes{a.routes, b.routes, leads_away, equal};
 
     std::vector<Change> changes;
     append<RemoveRoute>(changes, routes.removed);
@@ -127,15 +177,66 @@ std::vector<Change> diff(const Config* from, const Config* to) {
     append<RemoveBridge>(changes, bridges.removed);
     if (from != nullptr && to != nullptr) {
         if (a.node != b.node) changes.emplace_back(ReplaceNode{&a.node, &b.node});
-        if (a.underlay != b.underlay) changes.emplace_back(ReplaceUnderlay{&a.underlay, &b.underlay});
+        append_underlay(changes, a.underlay, b.underlay);
         if (a.tuning != b.tuning) changes.emplace_back(ReplaceTuning{&a.tuning, &b.tuning});
         if (a.fast_path != b.fast_path) changes.emplace_back(ReplaceFastPath{&a.fast_path, &b.fast_path});
     }
+    append<ChangeBridge>(changes, bridges.changed);
     append<AddBridge>(changes, bridges.added);
+    append<ChangePeer>(changes, peers.changed);
     append<AddPeer>(changes, peers.added);
+    append<ChangePort>(changes, ports.changed);
     append<AddPort>(changes, ports.added);
     append<AddRoute>(changes, routes.added);
     return changes;
+}
+
+namespace {
+
+struct Inverse {
+    std::optional<Change> operator()(const RemoveRoute& change) const { return AddRoute{change.route}; }
+
+    std::optional<Change> operator()(const RemovePort& change) const { return AddPort{change.port}; }
+
+    std::optional<Change> operator()(const RemovePeer& change) const { return AddPeer{change.peer}; }
+
+    std::optional<Change> operator()(const RemoveBridge& change) const { return AddBridge{change.bridge}; }
+
+    std::optional<Change> operator()(const AddRoute& change) const { return RemoveRoute{change.route}; }
+
+    std::optional<Change> operator()(const AddPort& change) const { return RemovePort{change.port}; }
+
+    std::optional<Change> operator()(const AddPeer& change) const { return RemovePeer{change.peer}; }
+
+    std::optional<Change> operator()(const AddBridge& change) const { return RemoveBridge{change.bridge}; }
+
+    std::optional<Change> operator()(const ReplaceTuning& change) const {
+        return ReplaceTuning{change.to, change.from};
+    }
+
+    std::optional<Change> operator()(const ChangeDenied& change) const {
+        return ChangeDenied{change.to, change.from};
+    }
+
+    std::optional<Change> operator()(const ChangeBridge& change) const {
+        return ChangeBridge{change.to, change.from};
+    }
+
+    std::optional<Change> operator()(const ChangePeer& change) const {
+        return ChangePeer{change.to, change.from};
+    }
+
+    std::optional<Change> operator()(const ChangePort& change) const {
+        return ChangePort{change.to, change.from};
+    }
+
+    std::optional<Change> operator()(const auto&) const { return std::nullopt; }
+};
+
+}  // namespace
+
+std::optional<Change> inverse(const Change& change) {
+    return std::visit(Inverse{}, change);
 }
 
 }  // namespace weft::config

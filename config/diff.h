@@ -1,13 +1,16 @@
 // What must be done to get from one configuration to another, in an order that works: removals from the
 // outside in (routes, ports, peers, bridges), then additions from the inside out (bridges, peers, ports,
 // routes). What is equal in both is not touched. What changed is removed and added, and so is what depends on
-// it: a bridge's ports, the peers that it is stretched to and the routes to next hops on its gateway's
-// networks; the routes through a port or a peer. Starting is the diff from no configuration, stopping the
-// diff to none; both leave node, underlay and tuning to whoever starts and stops them.
+// it: a bridge's ports and the routes to next hops on its gateway's networks; the routes through a port or a
+// peer. What can change without losing its device, its stations or its session is changed in place: a port's
+// VLANs and whether it has a fast path; a bridge's VNI, gateway and ageing; a peer's bridges and prefixes.
+// Starting is the diff from no configuration, stopping the diff to none; both leave node, underlay and tuning
+// to whoever starts and stops them.
 //
 // A Change points into the two configurations, which must outlive it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -40,11 +43,31 @@ struct ReplaceNode {
 struct ReplaceUnderlay {
     const Underlay* from;
     const Underlay* to;
-};  // nor can this
+};  // nor can this, but for the denied sources:
+
+struct ChangeDenied {
+    const Underlay* from;
+    const Underlay* to;
+};
 
 struct ReplaceTuning {
     const Tuning* from;
     const Tuning* to;
+};
+
+struct ChangeBridge {
+    const Bridge* from;
+    const Bridge* to;
+};
+
+struct ChangePeer {
+    const Peer* from;
+    const Peer* to;
+};
+
+struct ChangePort {
+    const Port* from;
+    const Port* to;
 };
 
 struct AddBridge {
@@ -69,10 +92,14 @@ struct ReplaceFastPath {
 };
 
 using Change = std::variant<RemoveRoute, RemovePort, RemovePeer, RemoveBridge, ReplaceNode, ReplaceUnderlay,
-                            ReplaceTuning, ReplaceFastPath, AddBridge, AddPeer, AddPort, AddRoute>;
+                            ReplaceTuning, ReplaceFastPath, ChangeDenied, ChangeBridge, AddBridge, ChangePeer,
+                            AddPeer, ChangePort, AddPort, AddRoute>;
 
 // `from` may be null (start) and so may `to` (stop).
 std::vector<Change> diff(const Config* from, const Config* to);
+
+// What takes it back. Nothing for what cannot be applied to a running daemon.
+std::optional<Change> inverse(const Change& change);
 
 std::string to_string(const Change& change);  // "add port a1 (tap in host-a, bridge lan)"
 

@@ -8,7 +8,6 @@
 #include <span>
 #include <string>
 
-#include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,8 +24,7 @@ constexpr std::size_t longest_file = 128;  // base64 of the longest secret, with
 
 class FileDescriptor {
   public:
-    explicit FileDescriptor(const std::string& path) noexcept
-        : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
+    explicit FileDescriptor(int fd) noexcept : fd_(fd) {}
 
     ~FileDescriptor() {
         if (fd_ >= 0) ::close(fd_);
@@ -117,8 +115,9 @@ bool is_secret(std::string_view text) noexcept {
 
 // Whoever owns a file can read it. Beside root, that may be whom we run as, and whom weftd usually does (what
 // `weft check` does is done by somebody else).
-bool may_own(uid_t owner) noexcept {
+bool may_own(uid_t owner, bool is_unprivileged) noexcept {
     if (owner == 0 || owner == ::geteuid()) return true;
+    if (is_unprivileged) return false;  // its system calls do not reach the user database
     std::array<char, 4096> buffer{};
     passwd entry{};
     passwd* weft = nullptr;
@@ -137,7 +136,7 @@ void with_key_file(const Section& section, std::string_view key, std::string_vie
     };
     const std::string make = fmt::format("make one with: (umask 077; {} > {})", maker, *path);
 
-    const FileDescriptor file{*path};
+    const FileDescriptor file{section.report().open_key(*path)};
     if (file.get() < 0 && is_secret(section.text(key).value_or(""))) {
         return section.problem(
             key, fmt::format("'{}' is a key, not the path of one", key),
@@ -153,7 +152,7 @@ void with_key_file(const Section& section, std::string_view key, std::string_vie
         problem(fmt::format(" can be accessed by others (mode {:04o})", status.st_mode & 07777U),
                 fmt::format("chmod 600 {}", *path));
     }
-    if (!may_own(status.st_uid)) {
+    if (!may_own(status.st_uid, section.report().is_unprivileged())) {
         problem(fmt::format(" belongs to user {}", status.st_uid), fmt::format("chown root {}", *path));
     }
 

@@ -77,8 +77,9 @@ void validate(const Config& config, const Origins& origins, Report& report) {
     validate_endpoints(config, origins, report);
 }
 
-std::expected<Config, Problems> parse(std::string_view text, const std::string& path) {
-    Report report{path};
+std::expected<Config, Problems> parse(std::string_view text, const std::string& path,
+                                      const OpenKey& open_key) {
+    Report report{path, open_key};
     if (text.size() > largest_file) return fail(report, "the file is larger than 16 MiB", "split the node");
     try {
         const toml::table table = toml::parse(text);

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <utility>
 
+#include <fcntl.h>
+
 #include <fmt/format.h>
 
 namespace weft::config {
@@ -28,7 +30,12 @@ constexpr bool continues_character(char c) noexcept {
 
 }  // namespace
 
-Report::Report(std::string file) : file_(std::move(file)) {}
+Report::Report(std::string file, OpenKey open_key)
+    : file_(std::move(file)), open_key_(std::move(open_key)) {}
+
+int Report::open_key(const std::string& path) const {
+    return open_key_ ? open_key_(path) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
 
 void Report::add(Position at, std::string_view what, std::string_view cure) {
     entries_.emplace(at, printable(fmt::format("{}: {}", what, cure)));

@@ -22,7 +22,7 @@ struct Position {
 
 class Report {
   public:
-    explicit Report(std::string file);
+    explicit Report(std::string file, OpenKey open_key = {});
 
     void add(Position at, std::string_view what, std::string_view cure);
 
@@ -33,8 +33,15 @@ class Report {
     // A path in the file is relative to the file's folder.
     [[nodiscard]] std::string resolve(std::string_view path) const;
 
+    // Of a key file: a descriptor, or -1 with errno set.
+    [[nodiscard]] int open_key(const std::string& path) const;
+
+    // weftd has given up its privileges, so another process opens the keys.
+    [[nodiscard]] bool is_unprivileged() const noexcept { return static_cast<bool>(open_key_); }
+
   private:
     std::string file_;
+    OpenKey open_key_;
     std::multimap<Position, std::string> entries_;  // equal positions in the order of their finding
 };
 

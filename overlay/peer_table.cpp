@@ -104,8 +104,9 @@ void PeerTable::allow_source(const Prefix& prefix, PeerId id) {
     sources_.insert(prefix, id);
 }
 
-void PeerTable::forbid_source(const Prefix& prefix) {
-    sources_.erase(prefix);
+bool PeerTable::forbid_source(const Prefix& prefix, PeerId id) {
+    const PeerId* owner = sources_.find(prefix);
+    return owner != nullptr && *owner == id && sources_.erase(prefix);
 }
 
 bool PeerTable::may_send_from(const Peer& peer, const IpAddress& source) const noexcept {

@@ -47,7 +47,7 @@ class PeerTable {
     void expire(Peer& peer, Instant now) noexcept;  // forgets those that have lived too long
 
     void allow_source(const Prefix& prefix, PeerId id);
-    void forbid_source(const Prefix& prefix);
+    bool forbid_source(const Prefix& prefix, PeerId id);  // false: it is another's, or nobody's
 
     // Whether a datagram from `source` may come from this peer (RFC 4301 section 5.2, step 4).
     [[nodiscard]] bool may_send_from(const Peer& peer, const IpAddress& source) const noexcept;

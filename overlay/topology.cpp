@@ -1,5 +1,8 @@
 #include "overlay/topology.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "overlay/mtu.h"
 
 namespace weft {
@@ -13,6 +16,24 @@ void Topology::add_bridge(BridgeId id, const BridgeOptions& options) {
 void Topology::remove_bridge(BridgeId id) {
     bridges_[id.value()].reset();
     changed(id);
+}
+
+void Topology::change_bridge(BridgeId id, const std::optional<Vni>& vni, Duration aging) {
+    BridgeSlot& changing = bridge(id);
+    changing.vni = vni;
+    changing.bridge.set_aging(aging);
+    changed(id);
+}
+
+void Topology::change_vlans(PortId id, const VlanFilter& vlans) {
+    const BridgeId of = port(id).bridge;
+    Bridge& home = bridge(of).bridge;
+    BridgeMember member = *home.member(id);
+    member.vlans = vlans;
+    home.remove_member(id);
+    home.add_member(member);
+    changed(id);
+    changed(of);
 }
 
 void Topology::add_frame_device(PortId id, BridgeId bridge_id, const VlanFilter& vlans) {
@@ -66,16 +87,49 @@ void Topology::add_peer(PeerId id, PortId port_id, const PeerOptions& options) {
         peer.room = PathMtu{*options.path_mtu, true}.room();  // until the endpoint is known
     }
     peer.replay_window = options.replay_window;
-    peers_.add(std::move(peer));
+    const Peer& added = peers_.add(std::move(peer));
 
-    for (const BridgeId stretched : options.bridges) {
-        bridge(stretched).bridge.add_member({port_id, BridgeMember::tunnel_group, VlanFilter::all()});
-    }
+    stretch(added, options.bridges);
     router_.add_port({port_id, RouterPort::Kind::tunnel, options.routed_mtu, {}});
-    for (const Prefix& prefix : options.prefixes) {
-        peers_.allow_source(prefix, id);
-        router_.add_route({prefix, port_id, std::nullopt, Route::Origin::peer});
+    route_to(added, options.prefixes);
+    changed_policy();
+}
+
+void Topology::stretch(const Peer& peer, const std::vector<BridgeId>& bridges) {
+    for (const BridgeId stretched : bridges) {
+        if (bridge(stretched).bridge.member(peer.port) != nullptr) continue;
+        bridge(stretched).bridge.add_member({peer.port, BridgeMember::tunnel_group, VlanFilter::all()});
+        changed(stretched);
     }
+}
+
+void Topology::route_to(const Peer& peer, const std::vector<Prefix>& prefixes) {
+    for (const Prefix& prefix : prefixes) {
+        peers_.allow_source(prefix, peer.id);
+        router_.add_route({prefix, peer.port, std::nullopt, Route::Origin::peer});
+    }
+}
+
+void Topology::change_peer(PeerId id, const Reach& from, const Reach& to) {
+    const Peer* peer = peers_.find(id);
+    if (peer == nullptr) return;
+    for (auto& slot : bridges_) {
+        if (!slot || std::ranges::find(to.bridges, slot->id) != to.bridges.end()) continue;
+        if (slot->bridge.member(peer->port) == nullptr) continue;
+        slot->bridge.remove_member(peer->port);
+        changed(slot->id);
+    }
+    stretch(*peer, to.bridges);
+    for (const Prefix& prefix : from.prefixes) {
+        if (std::ranges::find(to.prefixes, prefix) != to.prefixes.end()) continue;
+        if (peers_.forbid_source(prefix, id)) router_.remove_route(prefix);
+    }
+    std::vector<Prefix> more;
+    std::ranges::copy_if(to.prefixes, std::back_inserter(more), [&](const Prefix& prefix) {
+        return std::ranges::find(from.prefixes, prefix) == from.prefixes.end();
+    });
+    route_to(*peer, more);
+    changed(peer->port);
     changed_policy();
 }
 

@@ -74,13 +74,27 @@ class Topology {
     void add_bridge(BridgeId id, const BridgeOptions& options);
     void remove_bridge(BridgeId id);  // its ports were removed before
 
+    // In place: members and stations stay.
+    void change_bridge(BridgeId id, const std::optional<Vni>& vni, Duration aging);
+
     void add_frame_device(PortId id, BridgeId bridge, const VlanFilter& vlans);
     void add_datagram_device(PortId id, const std::vector<Prefix>& addresses, std::uint16_t mtu);
     void add_leg(PortId id, BridgeId bridge, const LegOptions& options);
     void remove_port(PortId id);
 
+    // Of a frame device; the stations behind it are forgotten.
+    void change_vlans(PortId id, const VlanFilter& vlans);
+
     void add_peer(PeerId id, PortId port, const PeerOptions& options);
     void remove_peer(PeerId id);
+
+    // What a peer may send to, and what is sent to it; its sessions stay. `from` is what it was.
+    struct Reach {
+        std::vector<BridgeId> bridges;
+        std::vector<Prefix> prefixes;
+    };
+
+    void change_peer(PeerId id, const Reach& from, const Reach& to);
 
     void add_route(const Route& route);
     void remove_route(const Prefix& to);
@@ -115,6 +129,8 @@ class Topology {
 
   private:
     Port& slot(PortId id, Port::Kind kind);
+    void stretch(const Peer& peer, const std::vector<BridgeId>& bridges);
+    void route_to(const Peer& peer, const std::vector<Prefix>& prefixes);
 
     void changed(PortId id) noexcept { generations_.raise(Generations::of(id)); }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <ranges>
 #include <string>
 #include <variant>
 #include <vector>
@@ -117,10 +118,34 @@ class Model {
     void apply_step(const RemoveBridge& step) {
         remove(bridges_, *step.bridge);
         for (const auto& [name, port] : ports_) REQUIRE(port->bridge != step.bridge->name);
-        for (const auto& [name, peer] : peers_)
-            REQUIRE(std::ranges::find(peer->bridges, step.bridge->name) == peer->bridges.end());
         check_routes();
     }
+
+    template <class Object>
+    static void change(ByName<Object>& objects, const Object& from, const Object& to) {
+        const auto found = objects.find(from.name);
+        REQUIRE(found != objects.end());
+        REQUIRE(*found->second == from);
+        REQUIRE(from.name == to.name);
+        found->second = &to;
+    }
+
+    void apply_step(const ChangeBridge& step) {
+        change(bridges_, *step.from, *step.to);
+        check_routes();
+    }
+
+    void apply_step(const ChangePeer& step) {
+        for (const std::string& bridge : step.to->bridges) REQUIRE(bridges_.contains(bridge));
+        change(peers_, *step.from, *step.to);
+    }
+
+    void apply_step(const ChangePort& step) {
+        REQUIRE(step.from->bridge == step.to->bridge);
+        change(ports_, *step.from, *step.to);
+    }
+
+    void apply_step(const ChangeDenied& step) { REQUIRE(step.from->deny != step.to->deny); }
 
     void apply_step(const ReplaceNode& step) { REQUIRE(*step.from != *step.to); }
 
@@ -291,14 +316,56 @@ TEST_CASE("a stop removes everything in the opposite order of its kind") {
     CHECK(words.back() == "remove bridge lan (VNI 100, gateway 10.10.0.1/24)");
 }
 
-TEST_CASE("a changed bridge takes its ports, peers and next hops with it, and nothing else") {
+TEST_CASE("a bridge with another size takes its ports and next hops with it, and its peers join anew") {
+    const Config before = example();
+    Config after = example();
+    after.bridges[0].max_stations = 16;
+    const auto words = in_words(diff(&before, &after));
+    CHECK(words.size() == 7);
+    CHECK(words[4].starts_with("change peer site-b"));
+    CHECK(std::ranges::none_of(
+        words, [](const std::string& text) { return text.find("weft0") != std::string::npos; }));
+}
+
+TEST_CASE("a VNI, VLANs, prefixes and denied sources change in place") {
     const Config before = example();
     Config after = example();
     after.bridges[0].vni = Vni{101};
-    const auto words = in_words(diff(&before, &after));
-    CHECK(words.size() == 10);
-    CHECK(std::ranges::none_of(
-        words, [](const std::string& text) { return text.find("weft0") != std::string::npos; }));
+    after.ports[0].vlan = VlanId{20};
+    after.peers[0].prefixes.pop_back();
+    after.underlay.deny = {*Prefix::parse("203.0.113.0/24")};
+    CHECK(in_words(diff(&before, &after)) ==
+          std::vector<std::string>{
+              "deny 1 sources instead of 0", "change bridge lan (VNI 101, gateway 10.10.0.1/24)",
+              "change peer site-b (esp, at [2001:db8::2]:4500, bridges lan, prefixes 10.20.2.0/24)",
+              "change port a1 (tap in host-a, bridge lan, VLAN 20)"});
+}
+
+TEST_CASE("another gateway takes the routes to next hops on its network with it, and no port") {
+    const Config before = example();
+    Config after = example();
+    after.bridges[0].gateway = {*Prefix::parse("10.10.0.2/24")};
+    CHECK(in_words(diff(&before, &after)) ==
+          std::vector<std::string>{"remove route 0.0.0.0/0 via 10.10.0.254",
+                                   "change bridge lan (VNI 100, gateway 10.10.0.2/24)",
+                                   "add route 0.0.0.0/0 via 10.10.0.254"});
+}
+
+TEST_CASE("every change can be taken back, but for what takes a restart") {
+    for (std::uint32_t seed = 0; seed < 500; ++seed) {
+        CAPTURE(seed);
+        Generator generate(seed);
+        const Config before = generate();
+        Config after = generate();
+        after.node.name = before.node.name;
+        after.underlay = before.underlay;
+        Model model(&before);
+        std::vector<Change> done = diff(&before, &after);
+        for (const Change& change : done) model.apply(change);
+        REQUIRE(model.is(after));
+        for (const Change& change : done | std::views::reverse) model.apply(inverse(change).value());
+        CHECK(model.is(before));
+    }
 }
 
 TEST_CASE("a changed port takes the routes through it with it") {

@@ -29,7 +29,7 @@ ALLOWED = {
 # A library that only one file, or a pair, may see.
 SOLE_USERS = {
     "libnl": {"vswitch/netlink.cpp"},
-    "libbpf": {"vswitch/fast_path.cpp", "vswitch/early_drop.cpp", "vswitch/bpf_support.h", "vswitch/bpf_support.cpp",
+    "libbpf": {"vswitch/fast_path.cpp", "vswitch/port_hooks.cpp", "vswitch/early_drop.cpp", "vswitch/bpf_support.h", "vswitch/bpf_support.cpp",
                "vswitch/bpf/port.bpf.c", "vswitch/bpf/uplink.bpf.c"},
     "libipsec-mb": {"crypto/aead_ipsec_mb.cpp"},
     "uv": {"cli/loop.h", "cli/loop.cpp"},

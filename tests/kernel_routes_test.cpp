@@ -96,14 +96,28 @@ TEST_CASE("a network that another device of the namespace is in is left to that 
     CHECK(routes_over(config, config.ports[0]) == routes({"10.6.0.0/24"}));
 }
 
-TEST_CASE("where no TUN wants routes, none are made") {
+TEST_CASE("the kernel is told of what changes, and no more") {
     config::Config config;
     config.ports.push_back(tun("weft0", "10.0.0.1/24"));
     config.ports[0].kernel_routes = false;
-    config.ports[0].netns = "/nonexistent";  // would throw if it were entered
-    config.peers.push_back(peer({"10.1.0.0/16"}));
+    config.peers.push_back(peer({"10.1.0.0/16", "10.2.0.0/16"}));
     KernelRoutes kernel;
-    CHECK_NOTHROW(kernel.sync(config));
+    std::vector<Keeper::Routes> told;
+    const auto sync = [&] {
+        kernel.sync(config, [&](const Keeper::Routes& change) {
+            told.push_back(change);
+            return routes({"10.2.0.0/16"});  // which is somebody else's
+        });
+    };
+    sync();
+    CHECK(told.empty());
     config.ports[0].kernel_routes = true;
-    CHECK_THROWS(kernel.sync(config));
+    sync();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].add == routes({"10.1.0.0/16", "10.2.0.0/16"}));
+    config.peers[0].prefixes = {prefix("10.3.0.0/16")};
+    sync();
+    REQUIRE(told.size() == 2);
+    CHECK(told[1].add == routes({"10.3.0.0/16"}));
+    CHECK(told[1].remove == routes({"10.1.0.0/16"}));
 }

@@ -220,7 +220,8 @@ TEST_CASE("a source belongs to the peer with the longest prefix, and to no other
            {"11.0.0.1", false, false},
            {"2001:db8::1", false, true},
            {"2001:db9::1", false, false}});
-    table.forbid_source(prefix("10.1.0.0/16"));
+    CHECK_FALSE(table.forbid_source(prefix("10.1.0.0/16"), a));
+    CHECK(table.forbid_source(prefix("10.1.0.0/16"), b));
     check({{"10.1.0.1", true, false}});
     table.remove(b);
     CHECK_FALSE(table.may_send_from(one, ip("2001:db8::1")));

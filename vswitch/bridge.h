@@ -95,6 +95,8 @@ class Bridge {
     // VLAN is carried.
     [[nodiscard]] bool floods_to(const BridgeMember& to, PortId in, VlanId vlan) const noexcept;
 
+    void set_aging(Duration aging) noexcept { stations_.set_aging(aging); }
+
     void expire(Instant now) noexcept { stations_.expire(now); }
 
     [[nodiscard]] const MacTable& stations() const noexcept { return stations_; }

@@ -31,82 +31,9 @@ namespace {
 
 using Failure = FastPath::Failure;
 
-// Of Linux 6.6; libbpf 1.1 has no names for them.
-constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);
-constexpr auto tcx_egress = static_cast<bpf_attach_type>(47);
-
-// By which a filter that a killed process has left is found and replaced.
-constexpr std::uint32_t filter_number = 87;
-
 static_assert(sizeof(fast_flow_key) == 56 && sizeof(fast_action) == 128 && sizeof(fast_count) == 32 &&
               sizeof(fast_misses) == 64);
 static_assert(FastPath::generation_count == fast_generations);
-
-// A program at a device, as long as the object lives: a link, or on kernels without links for tc a filter.
-class Attachment {
-  public:
-    static std::expected<Attachment, Failure> make(const bpf_program* program, unsigned device, bool ingress,
-                                                   FastPath::Attach how) {
-        Attachment made(device, ingress);
-        int error = how == FastPath::Attach::filters ? EINVAL : made.link(program);
-        if (error == EINVAL && how != FastPath::Attach::links) error = made.filter(program);
-        if (error == 0) return made;
-        return std::unexpected("cannot attach " + std::string{bpf_program__name(program)} + " to " +
-                               device_name(device) + ": " + message(error));
-    }
-
-    Attachment(Attachment&& other) noexcept
-        : hook_(other.hook_), link_(std::move(other.link_)), filter_(std::exchange(other.filter_, false)) {}
-
-    Attachment(const Attachment&) = delete;
-    Attachment& operator=(const Attachment&) = delete;
-    Attachment& operator=(Attachment&&) = delete;
-
-    ~Attachment() {
-        if (!filter_) return;
-        auto options = filter_options();
-        bpf_tc_detach(&hook_, &options);
-    }
-
-  private:
-    Attachment(unsigned device, bool ingress) noexcept {
-        hook_.sz = sizeof hook_;
-        hook_.ifindex = static_cast<int>(device);
-        hook_.attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
-    }
-
-    static bpf_tc_opts filter_options() noexcept {
-        bpf_tc_opts options{};
-        options.sz = sizeof options;
-        options.handle = filter_number;
-        options.priority = filter_number;
-        return options;
-    }
-
-    int link(const bpf_program* program) noexcept {
-        const int fd =
-            bpf_link_create(bpf_program__fd(program), hook_.ifindex,
-                            hook_.attach_point == BPF_TC_INGRESS ? tcx_ingress : tcx_egress, nullptr);
-        if (fd < 0) return -fd;
-        link_ = Descriptor{fd};
-        return 0;
-    }
-
-    int filter(const bpf_program* program) noexcept {
-        const int error = bpf_tc_hook_create(&hook_);
-        if (error != 0 && error != -EEXIST) return -error;
-        auto options = filter_options();
-        options.prog_fd = bpf_program__fd(program);
-        options.flags = BPF_TC_F_REPLACE;
-        const int attach_error = bpf_tc_attach(&hook_, &options);
-        filter_ = attach_error == 0;
-        return -attach_error;
-    }
-
-    bpf_tc_hook hook_{};
-    Descriptor link_;
-    bool filter_ = false;
-};
 
 struct Port {
     bool is_veth = false;
@@ -115,7 +42,7 @@ struct Port {
     unsigned device = 0;
     unsigned patch = 0;  // of a veth
     LinkLayer link = LinkLayer::ethernet;
-    std::vector<Attachment> attachments;
+    std::vector<Hook> hooks;
     FastPath::Tunnel tunnel{};
     std::uint16_t next_hop = 0;
     std::map<Vni, std::uint32_t> sources{};  // of a tunnel: that it has in the kernel
@@ -203,10 +130,6 @@ struct FastPath::Kernel {
 
     bool load(const Options& options);
 
-    std::expected<void, Failure> patch(Port& veth) const;
-    std::expected<void, Failure> attach(Port& port, const bpf_program* program, unsigned device,
-                                        bool ingress) const;
-
     static int give_sample(void* context, void* data, std::size_t);
     void give(const fast_sample& sample) const;
 
@@ -228,7 +151,7 @@ struct FastPath::Kernel {
     MapMemory<fast_misses> misses;
     MapMemory<fast_next_hop> next_hops;
     std::uint16_t next_hop = 0;  // the last one that was written
-    std::vector<Attachment> uplinks;
+    std::vector<Hook> uplinks;
     std::vector<std::pair<PortId, Vni>> sources;  // by number, from fast_from_tunnel on
     std::vector<Totals> before;                   // what was in a slot's counts when its flow was inserted
     std::map<PortId, Port> ports;
@@ -260,30 +183,6 @@ bool FastPath::Kernel::load(const Options& wanted) {
     before.resize(options.max_flows);
     ring = ring_buffer__new(bpf_map__fd(programs->maps.samples), give_sample, this, nullptr);
     return ring != nullptr;
-}
-
-std::expected<void, Failure> FastPath::Kernel::patch(Port& veth) const {
-    try {
-        veth.leads_elsewhere = Netlink().leads_elsewhere(static_cast<int>(veth.device));
-    } catch (const std::runtime_error& error) {
-        return std::unexpected(error.what());
-    }
-    const int patches = bpf_map__fd(programs->maps.patches);
-    const fast_patch to_daemon{.ifindex = veth.patch, .redirect = fast_redirect_egress};
-    const fast_patch to_container{
-        .ifindex = veth.device, .redirect = veth.leads_elsewhere ? fast_redirect_peer : fast_redirect_egress};
-    if (bpf_map_update_elem(patches, &veth.device, &to_daemon, BPF_ANY) != 0 ||
-        bpf_map_update_elem(patches, &veth.patch, &to_container, BPF_ANY) != 0)
-        return std::unexpected("cannot patch " + device_name(veth.device) + ": " + message(errno));
-    return {};
-}
-
-std::expected<void, Failure> FastPath::Kernel::attach(Port& port, const bpf_program* program, unsigned device,
-                                                      bool ingress) const {
-    auto attachment = Attachment::make(program, device, ingress, options.attach);
-    if (!attachment) return std::unexpected(attachment.error());
-    port.attachments.push_back(std::move(*attachment));
-    return {};
 }
 
 // By where the packet came from and went to, whatever the action says of ports.
@@ -429,38 +328,45 @@ std::expected<FastPath, Failure> FastPath::open(const Options& options) {
     return FastPath(std::move(kernel));
 }
 
-std::expected<void, Failure> FastPath::add_veth(PortId port, unsigned host_end, unsigned patch_tap) {
-    remove(port);
-    Port& added = kernel_->ports[port];
-    added = {.is_veth = true, .device = host_end, .patch = patch_tap, .attachments = {}};
-    auto done = kernel_->patch(added);
-    // The container's packets last, when all that they need is there.
+HookPrograms FastPath::hook_programs() const noexcept {
     const auto& programs = kernel_->programs->progs;
-    if (done) done = kernel_->attach(added, programs.patch_egress, patch_tap, false);
-    if (done) done = kernel_->attach(added, programs.patch_ingress, patch_tap, true);
-    if (done) done = kernel_->attach(added, programs.veth_ingress, host_end, true);
-    if (!done) remove(port);
-    return done;
+    return {.veth_ingress = bpf_program__fd(programs.veth_ingress),
+            .patch_ingress = bpf_program__fd(programs.patch_ingress),
+            .patch_egress = bpf_program__fd(programs.patch_egress),
+            .tap_egress = bpf_program__fd(programs.tap_egress),
+            .tun_egress = bpf_program__fd(programs.tun_egress),
+            .patches = bpf_map__fd(kernel_->programs->maps.patches)};
+}
+
+void FastPath::add(PortId port, PortHooks hooks) {
+    remove(port);
+    kernel_->ports[port] = {.is_veth = hooks.is_veth,
+                            .leads_elsewhere = hooks.leads_elsewhere,
+                            .device = hooks.device,
+                            .patch = hooks.patch,
+                            .link = hooks.link_layer,
+                            .hooks = std::move(hooks.hooks)};
+}
+
+std::expected<void, Failure> FastPath::add_veth(PortId port, unsigned host_end, unsigned patch_tap) {
+    auto hooks = hook_veth(hook_programs(), host_end, patch_tap, kernel_->options.hooks);
+    if (!hooks) return std::unexpected(hooks.error());
+    add(port, std::move(*hooks));
+    return {};
 }
 
 std::expected<void, Failure> FastPath::add_device(PortId port, unsigned device) {
-    remove(port);
-    const auto link = link_layer_of(device);
-    if (!link) return std::unexpected(link.error());
-    Port& added = kernel_->ports[port];
-    added = {.device = device, .link = *link, .attachments = {}};
-    const auto& programs = kernel_->programs->progs;
-    const auto done = kernel_->attach(
-        added, *link == LinkLayer::ethernet ? programs.tap_egress : programs.tun_egress, device, false);
-    if (!done) remove(port);
-    return done;
+    auto hooks = hook_device(hook_programs(), device, kernel_->options.hooks);
+    if (!hooks) return std::unexpected(hooks.error());
+    add(port, std::move(*hooks));
+    return {};
 }
 
 std::expected<void, Failure> FastPath::add_uplink(unsigned device) {
-    auto attachment =
-        Attachment::make(kernel_->programs->progs.uplink_ingress, device, true, kernel_->options.attach);
-    if (!attachment) return std::unexpected(attachment.error());
-    kernel_->uplinks.push_back(std::move(*attachment));
+    const int program = bpf_program__fd(kernel_->programs->progs.uplink_ingress);
+    auto hook = Hook::make(program, device, true, kernel_->options.hooks);
+    if (!hook) return std::unexpected(hook.error());
+    kernel_->uplinks.push_back(std::move(*hook));
     return {};
 }
 
@@ -494,7 +400,7 @@ void FastPath::remove(PortId port) noexcept {
     const auto found = kernel_->ports.find(port);
     if (found == kernel_->ports.end()) return;
     Port& removed = found->second;
-    removed.attachments.clear();
+    removed.hooks.clear();
     kernel_->forget_sources(removed);
     const int patches = bpf_map__fd(kernel_->programs->maps.patches);
     if (removed.is_veth) {

@@ -57,19 +57,18 @@
 #include "vswitch/flow.h"
 #include "vswitch/flow_offload.h"
 #include "vswitch/id.h"
+#include "vswitch/port_hooks.h"
 #include "vswitch/system_call.h"
 
 namespace weft {
 
 class FastPath final : public FlowOffload {
   public:
-    enum class Attach : std::uint8_t { best, links, filters };
-
     struct Options {
         std::uint32_t max_flows = 16384;
         std::uint16_t vxlan_port = 0;       // where peers send to; 0: there are none
         std::uint32_t sample_every = 4096;  // packets of a flow, on each CPU
-        Attach attach = Attach::best;
+        HookKind hooks = HookKind::best;
     };
 
     // What was attempted, why it failed, and the cure.
@@ -81,6 +80,12 @@ class FastPath final : public FlowOffload {
     FastPath(FastPath&&) noexcept;
     FastPath& operator=(FastPath&&) noexcept;
     ~FastPath() override;
+
+    // For whoever puts them at a port's devices in another process; valid until close_programs().
+    [[nodiscard]] HookPrograms hook_programs() const noexcept;
+
+    // What that process has done, or the next two.
+    void add(PortId port, PortHooks hooks);
 
     // --- ports: devices of the calling thread's network namespace, by their interface index ---
 

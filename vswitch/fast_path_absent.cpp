@@ -17,7 +17,25 @@ std::expected<FastPath, FastPath::Failure> FastPath::open(const Options&) {
     return std::unexpected(Failure{"this weft was built without libbpf"});
 }
 
+Hook::Hook(Hook&& other) noexcept : link_(std::move(other.link_)) {}
+
+Hook::~Hook() = default;
+
+std::expected<PortHooks, std::string> hook_veth(const HookPrograms&, unsigned, unsigned, HookKind) {
+    return std::unexpected(FastPath::Failure{"this weft was built without libbpf"});
+}
+
+std::expected<PortHooks, std::string> hook_device(const HookPrograms&, unsigned, HookKind) {
+    return std::unexpected(FastPath::Failure{"this weft was built without libbpf"});
+}
+
 // Nobody has an object to call these with.
+HookPrograms FastPath::hook_programs() const noexcept {
+    return {};
+}
+
+void FastPath::add(PortId, PortHooks) {}
+
 std::expected<void, FastPath::Failure> FastPath::add_veth(PortId, unsigned, unsigned) {
     return {};
 }

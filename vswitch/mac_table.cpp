@@ -34,6 +34,11 @@ MacTable::MacTable(const Limits& limits, Generations* generations)
     for (Index i = limits_.entries; i-- > 0;) entries_[i].next = std::exchange(free_, i);
 }
 
+void MacTable::set_aging(Duration aging) noexcept {
+    limits_.aging = aging;
+    refresh_interval_ = std::min<Duration>(std::chrono::seconds{1}, aging / 8);
+}
+
 void MacTable::add_port(PortId port) {
     if (port.value() >= ports_.size()) ports_.resize(port.value() + std::size_t{1});
 }

@@ -97,6 +97,8 @@ class MacTable {
 
     [[nodiscard]] std::uint32_t size(PortId port) const noexcept;
 
+    void set_aging(Duration aging) noexcept;
+
     // A station that talks has to be learned this often, or it ages.
     [[nodiscard]] Duration refresh_interval() const noexcept { return refresh_interval_; }
 

@@ -17,6 +17,7 @@
 #include <netlink/addr.h>
 #include <netlink/cache.h>
 #include <netlink/errno.h>
+#include <fcntl.h>
 #include <netlink/handlers.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -138,6 +139,18 @@ struct Netlink::Socket {
 
 Netlink::Netlink() : socket_(std::make_unique<Socket>(owned<SocketHandle>(nl_socket_alloc()))) {
     check(nl_connect(socket_->get(), NETLINK_ROUTE), "open an rtnetlink socket");
+}
+
+Netlink::Netlink(Descriptor socket)
+    : socket_(std::make_unique<Socket>(owned<SocketHandle>(nl_socket_alloc()))) {
+    check(nl_socket_set_fd(socket_->get(), NETLINK_ROUTE, socket.get()), "use an rtnetlink socket");
+    socket.release();
+}
+
+Descriptor Netlink::take_descriptor() {
+    Descriptor copy(::fcntl(nl_socket_get_fd(socket_->get()), F_DUPFD_CLOEXEC, 0));
+    if (!copy) throw_system_error("cannot pass on an rtnetlink socket", errno);
+    return copy;
 }
 
 Netlink::~Netlink() = default;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "vswitch/address.h"
+#include "vswitch/system.h"
 #include "vswitch/system_call.h"
 
 namespace weft {
@@ -21,10 +22,14 @@ class Netlink {
     static constexpr std::uint8_t route_protocol = 87;
 
     Netlink();
+    explicit Netlink(Descriptor socket);  // that another process has opened
     ~Netlink();
     Netlink(Netlink&& other) noexcept;
     Netlink(const Netlink&) = delete;
     Netlink& operator=(const Netlink&) = delete;
+
+    // Of the socket, a copy, for another process.
+    [[nodiscard]] Descriptor take_descriptor();
 
     struct Link {
         int index = 0;

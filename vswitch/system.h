@@ -36,6 +36,9 @@ class Descriptor {
 
     [[nodiscard]] int get() const noexcept { return fd_; }
 
+    // It is somebody else's from now on.
+    int release() noexcept { return std::exchange(fd_, -1); }
+
   private:
     void reset() noexcept {
         if (fd_ >= 0) ::close(std::exchange(fd_, -1));

@@ -167,8 +167,8 @@ std::uint32_t& generation(Pair& pair, std::size_t index) {
 }
 
 TEST_CASE("without a flow a frame comes out of the port's TAP, and what is written there arrives") {
-    for (const auto attach : {FastPath::Attach::best, FastPath::Attach::filters}) {
-        Pair pair({.attach = attach});
+    for (const auto attach : {HookKind::best, HookKind::filters}) {
+        Pair pair({.hooks = attach});
         CHECK(pair.goes_slowly(pair.udp_to_b()));
         CHECK(pair.goes_slowly(pair.udp_to_b(1400)));
         const auto answer = pair.udp_to_b();
@@ -190,8 +190,8 @@ TEST_CASE("what this namespace's own stack sends by a patch TAP does not come ou
 }
 
 TEST_CASE("with a flow a frame arrives at the other container and not at the TAP") {
-    for (const auto attach : {FastPath::Attach::best, FastPath::Attach::filters}) {
-        Pair pair({.attach = attach});
+    for (const auto attach : {HookKind::best, HookKind::filters}) {
+        Pair pair({.hooks = attach});
         for (const auto& frame :
              {pair.udp_to_b(), pair.to_b().tcp(client_port, server_port).payload(10).build(),
               pair.to_b("2001:db8::1", "2001:db8::2").udp(client_port, server_port).payload(10).build(),
@@ -881,8 +881,8 @@ TEST_CASE("a table that is full refuses, and takes another flow when one is eras
 }
 
 TEST_CASE("a port that is removed has neither flows nor patches, and can be added again") {
-    for (const auto attach : {FastPath::Attach::best, FastPath::Attach::filters}) {
-        Pair pair({.attach = attach});
+    for (const auto attach : {HookKind::best, HookKind::filters}) {
+        Pair pair({.hooks = attach});
         const auto frame = pair.udp_to_b();
         REQUIRE(pair.insert(frame));
         pair.fast_path.remove(port_a);
@@ -910,8 +910,8 @@ std::size_t attached_to(const std::string& device) {
 }
 
 TEST_CASE("when the programs are closed flows go on, and no port is added any more") {
-    for (const auto attach : {FastPath::Attach::best, FastPath::Attach::filters}) {
-        Pair pair({.attach = attach});
+    for (const auto attach : {HookKind::best, HookKind::filters}) {
+        Pair pair({.hooks = attach});
         pair.fast_path.close_programs();
         const auto frame = pair.udp_to_b();
         CHECK(pair.goes_slowly(frame));
@@ -925,9 +925,9 @@ TEST_CASE("when the programs are closed flows go on, and no port is added any mo
 }
 
 TEST_CASE("when the object goes, nothing of it stays at the devices") {
-    for (const auto attach : {FastPath::Attach::best, FastPath::Attach::filters}) {
+    for (const auto attach : {HookKind::best, HookKind::filters}) {
         std::optional<Pair> pair;
-        pair.emplace(FastPath::Options{.attach = attach});
+        pair.emplace(FastPath::Options{.hooks = attach});
         const auto frame = pair->udp_to_b();
         CHECK(pair->goes_slowly(frame));
         for (const auto& device : {pair->a.host_end, pair->a.tap->name()}) CHECK(attached_to(device) == 1);
@@ -943,11 +943,11 @@ TEST_CASE("when the object goes, nothing of it stays at the devices") {
 }
 
 TEST_CASE("filters that a killed process has left are replaced") {
-    Pair pair({.attach = FastPath::Attach::filters});
+    Pair pair({.attach = HookKind::filters});
     const auto frame = pair.udp_to_b();
     REQUIRE(pair.insert(frame));
     {
-        FastPath successor = open_fast_path({.attach = FastPath::Attach::filters});
+        FastPath successor = open_fast_path({.attach = HookKind::filters});
         require(successor.add_veth(port_a, pair.a.host_end_index(), pair.a.tap_index()));
         CHECK(pair.goes_slowly(frame));
         CHECK(successor.misses().unknown == 1);

@@ -302,9 +302,8 @@ std::unique_ptr<Device> open_packet_socket(const std::string& interface,
     return std::move(open_packet_queues(interface, netns, 1)[0]);
 }
 
-std::vector<std::unique_ptr<Device>> open_packet_queues(const std::string& interface,
-                                                        const std::optional<std::string>& netns,
-                                                        unsigned queues) {
+std::vector<Descriptor> make_packet_sockets(const std::string& interface,
+                                            const std::optional<std::string>& netns, unsigned queues) {
     std::vector<Descriptor> sockets;
     in_namespace(netns, [&] {
         while (sockets.size() < queues) {
@@ -316,10 +315,21 @@ std::vector<std::unique_ptr<Device>> open_packet_queues(const std::string& inter
         }
         if (queues > 1) spread(sockets, interface);
     });
+    return sockets;
+}
+
+std::vector<std::unique_ptr<Device>> use_packet_sockets(const std::string& interface,
+                                                        std::vector<Descriptor> sockets) {
     std::vector<std::unique_ptr<Device>> devices;
-    devices.reserve(queues);
+    devices.reserve(sockets.size());
     for (auto& fd : sockets) devices.push_back(std::make_unique<PacketSocket>(std::move(fd), interface));
     return devices;
+}
+
+std::vector<std::unique_ptr<Device>> open_packet_queues(const std::string& interface,
+                                                        const std::optional<std::string>& netns,
+                                                        unsigned queues) {
+    return use_packet_sockets(interface, make_packet_sockets(interface, netns, queues));
 }
 
 }  // namespace weft

@@ -13,6 +13,7 @@
 #include <linux/sockios.h>
 
 #include "vswitch/device/device.h"
+#include "vswitch/system.h"
 #include "vswitch/system_call.h"
 
 namespace weft {
@@ -26,6 +27,12 @@ std::unique_ptr<Device> open_packet_socket(const std::string& interface,
 std::vector<std::unique_ptr<Device>> open_packet_queues(const std::string& interface,
                                                         const std::optional<std::string>& netns,
                                                         unsigned queues);
+
+// The same in two steps, which may be in two processes.
+std::vector<Descriptor> make_packet_sockets(const std::string& interface,
+                                            const std::optional<std::string>& netns, unsigned queues);
+std::vector<std::unique_ptr<Device>> use_packet_sockets(const std::string& interface,
+                                                        std::vector<Descriptor> sockets);
 
 inline constexpr std::array packet_socket_system_calls{
     SystemCall{SYS_recvmsg},

@@ -231,32 +231,46 @@ std::unique_ptr<Device> open_tuntap(const TunTapOptions& options) {
     return std::move(open_tuntap_queues(options, 1)[0]);
 }
 
-std::vector<std::unique_ptr<Device>> open_tuntap_queues(const TunTapOptions& options, unsigned queues) {
+TunTapParts make_tuntap(const TunTapOptions& options, unsigned queues) {
     const NewInterface interface = interface_of(options);
     check_name(interface);
-    std::vector<std::unique_ptr<Device>> devices;
+    TunTapParts parts{.layer = options.layer, .name = options.name};
     in_namespace(options.netns, [&] {
         Netlink netlink;
         check_free(netlink, interface);
         // From here on the device exists as long as a descriptor of it: an exception deletes it.
-        std::vector<Descriptor> descriptors;
-        descriptors.push_back(open_descriptor(options, queues > 1 ? Queue::first : Queue::only));
-        const unsigned offloads = negotiate(descriptors[0], options);  // for the whole device
-        while (descriptors.size() < queues) descriptors.push_back(open_descriptor(options, Queue::further));
+        parts.queues.push_back(open_descriptor(options, queues > 1 ? Queue::first : Queue::only));
+        parts.offloads = negotiate(parts.queues[0], options);  // for the whole device
+        while (parts.queues.size() < queues) parts.queues.push_back(open_descriptor(options, Queue::further));
         if (options.silent) netlink.set_silent(options.name);
         set_up(netlink, interface);
-        const LinkLayer link =
-            options.layer == TunTapOptions::Layer::tap ? LinkLayer::ethernet : LinkLayer::none;
-        const int index = netlink.link(options.name).value().index;
-        std::vector<std::unique_ptr<TunTap>> opened;
-        for (auto& fd : descriptors) {
-            opened.push_back(std::make_unique<TunTap>(std::move(fd), link, options.name, offloads));
-            opened.back()->set_offload(options.offload);
-        }
-        opened[0]->count_ring_drops(index, std::move(netlink));
-        std::ranges::move(opened, std::back_inserter(devices));
+        parts.index = netlink.link(options.name).value().index;
+        parts.netlink = netlink.take_descriptor();
     });
-    return devices;
+    return parts;
+}
+
+TunTapParts TunTapParts::copy() const {
+    TunTapParts copied{.layer = layer, .name = name, .offloads = offloads, .index = index};
+    for (const Descriptor& queue : queues)
+        copied.queues.emplace_back(::fcntl(queue.get(), F_DUPFD_CLOEXEC, 0));
+    copied.netlink = Descriptor(::fcntl(netlink.get(), F_DUPFD_CLOEXEC, 0));
+    return copied;
+}
+
+std::vector<std::unique_ptr<Device>> use_tuntap(TunTapParts parts) {
+    const LinkLayer link = parts.layer == TunTapOptions::Layer::tap ? LinkLayer::ethernet : LinkLayer::none;
+    std::vector<std::unique_ptr<TunTap>> queues;
+    for (auto& fd : parts.queues)
+        queues.push_back(std::make_unique<TunTap>(std::move(fd), link, parts.name, parts.offloads));
+    queues.at(0)->count_ring_drops(parts.index, Netlink{std::move(parts.netlink)});
+    return {std::make_move_iterator(queues.begin()), std::make_move_iterator(queues.end())};
+}
+
+std::vector<std::unique_ptr<Device>> open_tuntap_queues(const TunTapOptions& options, unsigned queues) {
+    auto opened = use_tuntap(make_tuntap(options, queues));
+    for (auto& queue : opened) queue->set_offload(options.offload);
+    return opened;
 }
 
 }  // namespace weft

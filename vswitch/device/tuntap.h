@@ -27,6 +27,7 @@
 
 #include "vswitch/address.h"
 #include "vswitch/device/device.h"
+#include "vswitch/system.h"
 #include "vswitch/system_call.h"
 
 namespace weft {
@@ -52,6 +53,22 @@ std::unique_ptr<Device> open_tuntap(const TunTapOptions& options);
 
 // The same with as many queues as asked for (IFF_MULTI_QUEUE if more than one), each for a thread of its own.
 std::vector<std::unique_ptr<Device>> open_tuntap_queues(const TunTapOptions& options, unsigned queues);
+
+// A device between being made and being used, which may be in two processes: its descriptors.
+struct TunTapParts {
+    TunTapOptions::Layer layer = TunTapOptions::Layer::tap;
+    std::string name{};
+    unsigned offloads = 0;  // that the kernel knows, TUN_F_...
+    int index = 0;
+    std::vector<Descriptor> queues{};
+    Descriptor netlink{};  // of the device's namespace
+
+    [[nodiscard]] TunTapParts copy() const;  // of the same queues
+};
+
+// What open_tuntap_queues() does, in two steps.
+TunTapParts make_tuntap(const TunTapOptions& options, unsigned queues);
+std::vector<std::unique_ptr<Device>> use_tuntap(TunTapParts parts);
 
 inline constexpr std::array tuntap_system_calls{
     SystemCall{SYS_readv},

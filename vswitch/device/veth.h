@@ -13,16 +13,15 @@
 //
 // The TAP goes away with its queues; the pair does not go away with its maker, who has lost the privilege by
 // then. It ends with the container's namespace, or by Netlink::remove_veth(). A host end that stands without
-// its TAP is what a dead process has left: it is removed before the pair is made anew.
+// its TAP is what a dead process has left: it is removed before the pair is made anew, or, if pairs are kept,
+// used as it is, so that who lives in the namespace does not notice.
 #pragma once
 
-#include <memory>
-#include <span>
 #include <string>
-#include <vector>
+#include <utility>
 
-#include "vswitch/device/device.h"
 #include "vswitch/device/new_interface.h"
+#include "vswitch/device/tuntap.h"
 
 namespace weft {
 
@@ -31,6 +30,7 @@ struct VethOptions {
     std::string host_end;  // names
     std::string tap;
     std::string alias;  // of both, for people
+    bool keep = false;  // use the pair that stands there, if there is one
 };
 
 class VethPort {
@@ -41,17 +41,16 @@ class VethPort {
 
     [[nodiscard]] int host_index() const noexcept { return host_index_; }
 
-    [[nodiscard]] int tap_index() const noexcept { return tap_index_; }
+    [[nodiscard]] int tap_index() const noexcept { return tap_.index; }
 
-    [[nodiscard]] std::span<const std::unique_ptr<Device>> queues() const noexcept { return queues_; }
+    [[nodiscard]] const TunTapParts& tap() const noexcept { return tap_; }
 
-    // Of the TAP, each for a thread of its own; once.
-    [[nodiscard]] std::vector<std::unique_ptr<Device>> take_queues() noexcept { return std::move(queues_); }
+    // Once.
+    [[nodiscard]] TunTapParts take_tap() noexcept { return std::move(tap_); }
 
   private:
     int host_index_ = 0;
-    int tap_index_ = 0;
-    std::vector<std::unique_ptr<Device>> queues_;
+    TunTapParts tap_;
 };
 
 }  // namespace weft

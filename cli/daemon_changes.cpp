@@ -1,0 +1,462 @@
+// From one configuration to the next, one change at a time: what each of them does to workers, keys and
+// devices, and how all are taken back if one cannot be had.
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "cli/daemon.h"
+#include "cli/derived.h"
+#include "cli/paths.h"
+#include "config/diff.h"
+
+namespace weft {
+
+namespace {
+
+using config::Change;
+
+VlanFilter filter_of(const config::Port& port) {
+    if (port.vlan) return VlanFilter::access(*port.vlan);
+    if (!port.trunk.empty()) return VlanFilter::trunk(port.trunk);
+    return VlanFilter::all();
+}
+
+PortInfo::Kind kind_of(config::Port::Type type) {
+    switch (type) {
+        case config::Port::Type::tap:
+            return PortInfo::Kind::tap;
+        case config::Port::Type::tun:
+            return PortInfo::Kind::tun;
+        case config::Port::Type::veth:
+            return PortInfo::Kind::veth;
+        case config::Port::Type::packet:
+            return PortInfo::Kind::packet;
+    }
+    std::abort();
+}
+
+bool is_plain(const config::Peer& peer) {
+    return peer.encryption == config::Peer::Encryption::none;
+}
+
+// Ids are found by name, and a device and a peer may share theirs.
+bool is_device(PortInfo::Kind kind) {
+    return kind != PortInfo::Kind::tunnel && kind != PortInfo::Kind::leg;
+}
+
+template <class Id, class Info>
+Id find_by_name(const std::map<Id, Info>& infos, const std::string& name) {
+    const auto found =
+        std::ranges::find_if(infos, [&](const auto& entry) { return entry.second.name == name; });
+    if (found == infos.end()) throw std::logic_error("no object of the name " + name);
+    return found->first;
+}
+
+// After the last one that was given, so that an id that has just become free rests.
+template <class Id, class Info>
+Id free_id(const std::map<Id, Info>& taken, std::uint16_t& next) {
+    while (taken.contains(Id{next}) || Id{next} == Id{0xFFFF}) ++next;
+    return Id{next++};
+}
+
+[[noreturn]] void throw_restart(std::string_view what) {
+    throw std::runtime_error(fmt::format("{} cannot be changed while weftd runs: restart it", what));
+}
+
+}  // namespace
+
+// ---- The whole ------------------------------------------------------------------------------------
+
+void Daemon::check_changes(const config::Config& next, const std::vector<Change>& changes) const {
+    for (const Change& change : changes) {
+        if (std::holds_alternative<config::ReplaceNode>(change)) throw_restart("[node]");
+        if (std::holds_alternative<config::ReplaceUnderlay>(change)) throw_restart("[underlay], but for deny,");
+        if (std::holds_alternative<config::ReplaceFastPath>(change)) throw_restart("[fastpath]");
+    }
+    for (const config::Peer& peer : next.peers) {
+        if (is_plain(peer) && !names_.node.vxlan)
+            throw_restart("that no peer is plain (encryption = \"none\")");
+        if (peer.manual && !confined_.writes_files) throw_restart("that no peer has manual keys");
+        const bool has_name = peer.endpoint_host && !IpAddress::parse(*peer.endpoint_host);
+        if (has_name && !confined_.resolves_names) throw_restart("that all endpoints are addresses");
+    }
+}
+
+std::vector<std::string> Daemon::plan(const config::Config& next) const {
+    const auto changes = config::diff(config_.get(), &next);
+    check_changes(next, changes);
+    std::vector<std::string> words;
+    words.reserve(changes.size());
+    for (const Change& change : changes) words.push_back(config::to_string(change));
+    return words;
+}
+
+std::size_t Daemon::apply(std::unique_ptr<config::Config> next) {
+    const auto changes = config::diff(config_.get(), next.get());
+    check_changes(*next, changes);
+    target_ = next.get();
+    std::vector<const Change*> done;
+    try {
+        for (const Change& change : changes) {
+            carry_out(change);
+            done.push_back(&change);
+        }
+        sync_routes(*next);
+        follow_mtus();
+    } catch (const std::exception& error) {
+        take_back(done);
+        throw std::runtime_error(fmt::format("nothing was changed: {}", error.what()));
+    }
+    config_ = std::move(next);
+    target_ = nullptr;
+    return changes.size();
+}
+
+void Daemon::carry_out(const Change& change) {
+    spdlog::debug("{}", config::to_string(change));
+    std::visit([this](const auto& what) { this->change(what); }, change);
+}
+
+// It is what was there before, and can be had again, but for what others have taken meanwhile.
+void Daemon::take_back(const std::vector<const Change*>& done) {
+    target_ = config_.get();
+    for (auto change = done.rbegin(); change != done.rend(); ++change) {
+        try {
+            carry_out(config::inverse(**change).value());
+        } catch (const std::exception& error) {
+            spdlog::error("cannot take back '{}': {}", config::to_string(**change), error.what());
+        }
+    }
+    sync_routes(*config_);
+    follow_mtus();
+    target_ = nullptr;
+}
+
+void Daemon::sync_routes(const config::Config& config) {
+    kernel_routes_.sync(config, [this](const Keeper::Routes& routes) { return keeper_.route(routes); });
+}
+
+// A bridge's MTU is that of its narrowest tunnel: ports that stay follow it.
+void Daemon::follow_mtus() {
+    for (const config::Bridge& bridge : target_->bridges) {
+        if (bridge.gateway.empty()) continue;
+        const PortId leg = port_id(PortInfo::Kind::leg, bridge.name);
+        const std::uint16_t mtu = bridge_mtu(*target_, bridge, path_);
+        if (names_.ports[leg].mtu == mtu) continue;
+        names_.ports[leg].mtu = mtu;
+        workers_->post_all([leg, mtu](Worker& worker) { worker.datapath().topology().set_mtu(leg, mtu); });
+    }
+    for (const config::Port& port : target_->ports) {
+        if (port.type == config::Port::Type::packet) continue;
+        const PortId id = device_id(port.name);
+        const std::uint16_t mtu = mtu_of(port);
+        if (names_.ports[id].mtu == mtu) continue;
+        for (const auto& [netns, device] : devices_of(port)) keeper_.set_mtu(netns, device, mtu);
+        names_.ports[id].mtu = mtu;
+        if (port.type != config::Port::Type::tun) continue;
+        workers_->post_all([id, mtu](Worker& worker) { worker.datapath().topology().set_mtu(id, mtu); });
+    }
+}
+
+// ---- The node -------------------------------------------------------------------------------------
+
+void Daemon::change(const config::ReplaceNode&) {
+    throw_restart("[node]");
+}
+
+void Daemon::change(const config::ReplaceUnderlay&) {
+    throw_restart("[underlay]");
+}
+
+void Daemon::change(const config::ReplaceFastPath&) {
+    throw_restart("[fastpath]");
+}
+
+void Daemon::change(const config::ReplaceTuning& replace) {
+    tune(*replace.to);
+}
+
+// What a command has denied or allowed since stays as it is.
+void Daemon::change(const config::ChangeDenied& change) {
+    for (const Prefix& prefix : change.from->deny) {
+        if (std::ranges::find(change.to->deny, prefix) == change.to->deny.end()) denied_.remove(prefix);
+    }
+    for (const Prefix& prefix : change.to->deny) denied_.add(prefix);
+}
+
+// ---- Bridges --------------------------------------------------------------------------------------
+
+void Daemon::change(const config::AddBridge& add) {
+    const config::Bridge& bridge = *add.bridge;
+    const BridgeId id = free_id(names_.bridges, next_bridge_);
+    names_.bridges[id] = {bridge.name, bridge.vni};
+    const BridgeOptions options{.vni = bridge.vni,
+                                .limits = {.entries = bridge.max_stations,
+                                           .entries_per_port = bridge.max_stations_per_port,
+                                           .aging = bridge.aging}};
+    workers_->post_all(
+        [id, options](Worker& worker) { worker.datapath().topology().add_bridge(id, options); });
+    if (!bridge.gateway.empty()) add_leg(bridge, id);
+}
+
+void Daemon::add_leg(const config::Bridge& bridge, BridgeId id) {
+    const LegOptions options{
+        .mac = bridge.gateway_mac.value_or(derived_mac(names_.node.name, "bridge " + bridge.name)),
+        .addresses = bridge.gateway,
+        .mtu = bridge_mtu(*target_, bridge, path_)};
+    const PortId port = new_port({.name = bridge.name,
+                                  .kind = PortInfo::Kind::leg,
+                                  .bridge = bridge.name,
+                                  .mtu = options.mtu,
+                                  .mac = options.mac,
+                                  .addresses = bridge.gateway});
+    workers_->post_all(
+        [port, id, options](Worker& worker) { worker.datapath().topology().add_leg(port, id, options); });
+}
+
+void Daemon::remove_leg(const config::Bridge& bridge) {
+    const PortId leg = port_id(PortInfo::Kind::leg, bridge.name);
+    workers_->post_all([leg](Worker& worker) { worker.datapath().remove_port(leg); });
+    names_.ports.erase(leg);
+}
+
+void Daemon::change(const config::RemoveBridge& remove) {
+    const BridgeId id = bridge_id(remove.bridge->name);
+    if (!remove.bridge->gateway.empty()) remove_leg(*remove.bridge);
+    workers_->post_all([id](Worker& worker) { worker.datapath().topology().remove_bridge(id); });
+    names_.bridges.erase(id);
+}
+
+void Daemon::change(const config::ChangeBridge& change) {
+    const config::Bridge& from = *change.from;
+    const config::Bridge& to = *change.to;
+    const BridgeId id = bridge_id(to.name);
+    names_.bridges[id].vni = to.vni;
+    if (from.vni != to.vni || from.aging != to.aging) {
+        workers_->post_all([id, vni = to.vni, aging = to.aging](Worker& worker) {
+            worker.datapath().topology().change_bridge(id, vni, aging);
+        });
+    }
+    if (from.gateway == to.gateway && from.gateway_mac == to.gateway_mac) return;
+    if (!from.gateway.empty()) remove_leg(from);
+    if (!to.gateway.empty()) add_leg(to, id);
+}
+
+// ---- Peers ----------------------------------------------------------------------------------------
+
+void Daemon::change(const config::AddPeer& add) {
+    const config::Peer& peer = *add.peer;
+    const PeerId id = free_id(names_.peers, next_peer_);
+    const PortId port = new_port(
+        {.name = peer.name, .kind = PortInfo::Kind::tunnel, .peer = peer.name, .mtu = path_.routed()});
+    PeerInfo& info = names_.peers[id];
+    info.name = peer.name;
+    info.bridges = peer.bridges;
+    info.prefixes = peer.prefixes;
+    info.protection = peer.manual      ? PeerInfo::Protection::manual
+                      : is_plain(peer) ? PeerInfo::Protection::none
+                                       : PeerInfo::Protection::esp;
+    if (info.protection == PeerInfo::Protection::esp) info.public_key = peer.public_key;
+
+    PeerOptions options{.encrypted = !is_plain(peer),
+                        .prefixes = peer.prefixes,
+                        .routed_mtu = path_.routed(),
+                        .path_mtu = is_plain(peer) ? std::nullopt : std::optional{path_.underlay},
+                        .probes_path = info.protection == PeerInfo::Protection::esp,
+                        .liveness = {.keepalive = peer.keepalive, .ask_after = peer.dead_peer_detection},
+                        .replay_window = peer.replay_window};
+    for (const std::string& bridge : peer.bridges) options.bridges.push_back(bridge_id(bridge));
+    for (unsigned i = 0; i < workers_->count(); ++i) {
+        if (i > 0) options.liveness = {};  // the first worker's keepalives and questions are enough
+        workers_->post(i, [id, port, options](Worker& worker) {
+            worker.datapath().topology().add_peer(id, port, options);
+        });
+    }
+    keying_->add(id, peer);
+}
+
+void Daemon::change(const config::RemovePeer& remove) {
+    const PeerId id = peer_id(remove.peer->name);
+    keying_->remove(id);
+    const PortId tunnel = port_id(PortInfo::Kind::tunnel, remove.peer->name);
+    if (tunnel_routes_) tunnel_routes_->forget(tunnel);
+    workers_->post_all([id, tunnel](Worker& worker) {
+        worker.datapath().topology().remove_peer(id);
+        worker.forget_tunnel(tunnel);
+    });
+    names_.ports.erase(tunnel);
+    names_.peers.erase(id);
+}
+
+Topology::Reach Daemon::reach_of(const config::Peer& peer) const {
+    Topology::Reach reach{.bridges = {}, .prefixes = peer.prefixes};
+    for (const std::string& bridge : peer.bridges) {
+        const auto found = std::ranges::find_if(
+            names_.bridges, [&](const auto& entry) { return entry.second.name == bridge; });
+        if (found != names_.bridges.end()) reach.bridges.push_back(found->first);  // or it is gone
+    }
+    return reach;
+}
+
+void Daemon::change(const config::ChangePeer& change) {
+    const PeerId id = peer_id(change.to->name);
+    names_.peers[id].bridges = change.to->bridges;
+    names_.peers[id].prefixes = change.to->prefixes;
+    workers_->post_all([id, from = reach_of(*change.from), to = reach_of(*change.to)](Worker& worker) {
+        worker.datapath().topology().change_peer(id, from, to);
+    });
+}
+
+// ---- Ports ----------------------------------------------------------------------------------------
+
+std::uint16_t Daemon::mtu_of(const config::Port& port) const {
+    if (port.mtu) return *port.mtu;
+    if (!port.bridge) return tun_mtu(*target_, path_);
+    return bridge_mtu(*target_, *std::ranges::find(target_->bridges, *port.bridge, &config::Bridge::name),
+                      path_);
+}
+
+// With the namespaces that they are in.
+std::vector<std::pair<std::optional<std::string>, std::string>> Daemon::devices_of(
+    const config::Port& port) const {
+    std::vector<std::pair<std::optional<std::string>, std::string>> devices{{port.netns, port.device}};
+    if (!veths_.contains(port.name)) return devices;
+    const PortOrder order = order_of(port);
+    devices.emplace_back(std::nullopt, order.host_end);
+    devices.emplace_back(std::nullopt, order.tap);
+    return devices;
+}
+
+PortOrder Daemon::order_of(const config::Port& port) const {
+    const std::string object = "port " + port.name;
+    const bool has_mac = port.type == config::Port::Type::tap || port.type == config::Port::Type::veth;
+    PortOrder order{.type = port.type,
+                    .interface = {.name = port.device,
+                                  .netns = port.netns,
+                                  .mtu = mtu_of(port),
+                                  .mac = std::nullopt,
+                                  .addresses = port.address,
+                                  .txqueuelen = port.txqueuelen},
+                    .queues = workers_->count(),
+                    .host_end = derived_device(host_end_prefix, names_.node.name, object),
+                    .tap = derived_device("weftt", names_.node.name, object),
+                    .alias = fmt::format("weft {} {}", names_.node.name, object),
+                    .patch_by_tc = port.patch == config::Port::Patch::tc,
+                    .keep = port.keep,
+                    .no_fast_path = offloading_.why_not()};
+    if (has_mac) order.interface.mac = port.mac.value_or(derived_mac(names_.node.name, object));
+    return order;
+}
+
+void Daemon::change(const config::AddPort& add) {
+    const config::Port& port = *add.port;
+    const PortOrder order = order_of(port);
+    MadePort made = keeper_.make(order);
+    if (!made.note.empty()) spdlog::info("port {}: {}", port.name, made.note);
+    const PortId id = new_port({.name = port.name,
+                                .kind = kind_of(port.type),
+                                .bridge = port.bridge,
+                                .device = made.device,
+                                .netns = port.netns,
+                                .mtu = made.is_packet ? std::nullopt : std::optional{order.interface.mtu},
+                                .mac = order.interface.mac,
+                                .vlan = port.vlan,
+                                .trunk = port.trunk,
+                                .addresses = port.address});
+    if (made.is_veth) veths_.insert(port.name);
+    if (made.hooks) offloading_.add(id, std::move(*made.hooks));
+    if (!port.fast_path) offloading_.set_enabled(id, false);
+    if (port.bridge) {
+        workers_->post_all([id, bridge = bridge_id(*port.bridge), filter = filter_of(port)](Worker& worker) {
+            worker.datapath().topology().add_frame_device(id, bridge, filter);
+        });
+    } else {
+        workers_->post_all([id, addresses = port.address, mtu = order.interface.mtu](Worker& worker) {
+            worker.datapath().topology().add_datagram_device(id, addresses, mtu);
+        });
+    }
+    auto queues = use_port(made);
+    for (unsigned i = 0; i < workers_->count(); ++i) {
+        workers_->post(i, [id, queue = std::move(queues[i])](Worker& worker) mutable {
+            worker.attach(id, std::move(queue));
+        });
+    }
+}
+
+// Returns when the device is gone, so that another of its name can be made.
+void Daemon::change(const config::RemovePort& remove) {
+    const config::Port& port = *remove.port;
+    const PortId id = device_id(port.name);
+    workers_->run_all([id](Worker& worker) {
+        worker.detach(id);
+        worker.datapath().remove_port(id);
+    });
+    if (veths_.erase(port.name) > 0) keeper_.remove(derived_device(host_end_prefix, names_.node.name, "port " + port.name));
+    names_.ports.erase(id);
+    kernel_routes_.forget(port);
+}
+
+void Daemon::change(const config::ChangePort& change) {
+    const config::Port& to = *change.to;
+    const PortId id = device_id(to.name);
+    names_.ports[id].vlan = to.vlan;
+    names_.ports[id].trunk = to.trunk;
+    if (change.from->fast_path != to.fast_path) offloading_.set_enabled(id, to.fast_path);
+    if (change.from->vlan == to.vlan && change.from->trunk == to.trunk) return;
+    workers_->post_all([id, filter = filter_of(to)](Worker& worker) {
+        worker.datapath().topology().change_vlans(id, filter);
+    });
+}
+
+// ---- Routes ---------------------------------------------------------------------------------------
+
+void Daemon::change(const config::AddRoute& add) {
+    const config::Route& route = *add.route;
+    Route added{.to = route.to, .out = no_port, .via = route.via, .origin = Route::Origin::configured};
+    if (route.peer) added.out = port_id(PortInfo::Kind::tunnel, *route.peer);
+    if (route.port) added.out = port_id(PortInfo::Kind::tun, *route.port);
+    workers_->post_all([added](Worker& worker) { worker.datapath().topology().add_route(added); });
+}
+
+void Daemon::change(const config::RemoveRoute& remove) {
+    workers_->post_all(
+        [to = remove.route->to](Worker& worker) { worker.datapath().topology().remove_route(to); });
+}
+
+// ---- Names ----------------------------------------------------------------------------------------
+
+PortId Daemon::new_port(PortInfo info) {
+    const PortId id = free_id(names_.ports, next_port_);
+    names_.ports[id] = std::move(info);
+    return id;
+}
+
+PortId Daemon::device_id(const std::string& name) const {
+    const auto found = std::ranges::find_if(names_.ports, [&](const auto& entry) {
+        return is_device(entry.second.kind) && entry.second.name == name;
+    });
+    if (found == names_.ports.end()) throw std::logic_error("no device of the name " + name);
+    return found->first;
+}
+
+PortId Daemon::port_id(PortInfo::Kind kind, const std::string& name) const {
+    const auto found = std::ranges::find_if(names_.ports, [&](const auto& entry) {
+        return entry.second.kind == kind && entry.second.name == name;
+    });
+    if (found == names_.ports.end()) throw std::logic_error("no port of the name " + name);
+    return found->first;
+}
+
+BridgeId Daemon::bridge_id(const std::string& name) const {
+    return find_by_name(names_.bridges, name);
+}
+
+PeerId Daemon::peer_id(const std::string& name) const {
+    return find_by_name(names_.peers, name);
+}
+
+}  // namespace weft

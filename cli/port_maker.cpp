@@ -1,0 +1,122 @@
+#include "cli/port_maker.h"
+
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "vswitch/device/packet_socket.h"
+#include "vswitch/device/veth.h"
+#include "vswitch/device/veth_probe.h"
+#include "vswitch/netlink.h"
+
+namespace weft {
+
+namespace {
+
+using Type = config::Port::Type;
+using Programs = std::optional<HookPrograms>;
+
+TunTapParts make_tuntap_in_place(const PortOrder& order, TunTapOptions::Layer layer) {
+    const NewInterface& interface = order.interface;
+    return make_tuntap({.layer = layer,
+                        .name = interface.name,
+                        .netns = interface.netns,
+                        .mtu = interface.mtu,
+                        .mac = interface.mac,
+                        .addresses = interface.addresses,
+                        .txqueuelen = interface.txqueuelen},
+                       order.queues);
+}
+
+MadePort make_tuntap_port(const PortOrder& order, const Programs& programs) {
+    const bool is_tap = order.type == Type::tap;
+    MadePort made{.device = order.interface.name,
+                  .tuntap = make_tuntap_in_place(
+                      order, is_tap ? TunTapOptions::Layer::tap : TunTapOptions::Layer::tun)};
+    if (order.interface.netns || !programs) return made;
+    auto hooks = hook_device(*programs, static_cast<unsigned>(made.tuntap.index));
+    if (!hooks) {
+        made.note = "no fast path: " + hooks.error();
+    } else {
+        made.hooks = std::move(*hooks);
+    }
+    return made;
+}
+
+// Why the two cannot be patched by tc, if they cannot.
+std::optional<std::string> patch_by_tc(const VethPort& veth) {
+    try {
+        Netlink netlink;
+        netlink.redirect(veth.host_index(), veth.tap_index());
+        netlink.redirect(veth.tap_index(), veth.host_index());
+        return std::nullopt;
+    } catch (const std::runtime_error& error) {
+        return error.what();
+    }
+}
+
+// The same for the fast path.
+std::optional<std::string> patch_by_fast_path(const VethPort& veth, const HookPrograms& programs,
+                                              MadePort& made) {
+    auto hooks = hook_veth(programs, static_cast<unsigned>(veth.host_index()),
+                           static_cast<unsigned>(veth.tap_index()));
+    if (!hooks) return hooks.error();
+    made.hooks = std::move(*hooks);
+    return std::nullopt;
+}
+
+MadePort fall_back(const PortOrder& order, std::string_view reason) {
+    return {.device = order.interface.name,
+            .note = fmt::format("veth falls back to a tap in its namespace: {}", reason),
+            .tuntap = make_tuntap_in_place(order, TunTapOptions::Layer::tap)};
+}
+
+MadePort make_veth_port(const PortOrder& order, const Programs& programs) {
+    const bool by_tc = order.patch_by_tc || (order.keep && !programs);
+    if (!by_tc && !programs) return fall_back(order, "there is no fast path: " + order.no_fast_path);
+    VethPort veth({.inner = order.interface,
+                   .host_end = order.host_end,
+                   .tap = order.tap,
+                   .alias = order.alias,
+                   .keep = order.keep},
+                  order.queues);
+    MadePort made{.is_veth = true, .device = order.interface.name};
+    auto reason = by_tc ? patch_by_tc(veth) : patch_by_fast_path(veth, *programs, made);
+    if (!reason && !frames_cross(use_tuntap(veth.tap().copy()), order.interface))
+        reason = "frames do not cross the patch";
+    if (!reason) {
+        made.note = fmt::format("veth, its host end {} is patched to {} by {}", order.host_end, order.tap,
+                                by_tc ? "tc" : "the fast path");
+        made.tuntap = veth.take_tap();
+        return made;
+    }
+    made.hooks.reset();
+    { const TunTapParts gone = veth.take_tap(); }
+    Netlink{}.remove_veth(order.host_end);
+    if (order.keep) throw std::runtime_error(*reason);
+    return fall_back(order, *reason);
+}
+
+}  // namespace
+
+MadePort make_port(const PortOrder& order, const Programs& programs) {
+    switch (order.type) {
+        case Type::tap:
+        case Type::tun:
+            return make_tuntap_port(order, programs);
+        case Type::veth:
+            return make_veth_port(order, programs);
+        case Type::packet:
+            return {.is_packet = true,
+                    .device = order.interface.name,
+                    .sockets = make_packet_sockets(order.interface.name, order.interface.netns, order.queues)};
+    }
+    throw std::logic_error("a type of port that nobody makes");
+}
+
+std::vector<std::unique_ptr<Device>> use_port(MadePort& made) {
+    return made.is_packet ? use_packet_sockets(made.device, std::move(made.sockets))
+                          : use_tuntap(std::move(made.tuntap));
+}
+
+}  // namespace weft
