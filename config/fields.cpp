@@ -3,22 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <expected>
+#include <utility>
 
 #include <fmt/format.h>
 
 namespace weft::config {
 
 namespace {
-
-constexpr std::uint16_t min_mtu = 576;  // what every IPv4 host takes (RFC 791)
-constexpr std::uint16_t max_mtu = 65535;
-
-bool is_name(std::string_view name) noexcept {
-    constexpr std::size_t longest = 32;
-    constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    return !name.empty() && name.size() <= longest &&
-           name.find_first_not_of(allowed) == std::string_view::npos;
-}
 
 std::optional<std::int64_t> microseconds_in(std::string_view unit) noexcept {
     if (unit == "us") return 1;
@@ -51,92 +43,18 @@ std::optional<std::chrono::microseconds> read_any_duration(const Section& sectio
     return std::nullopt;
 }
 
-std::string_view example_address(bool is_v6) noexcept {
-    return is_v6 ? "2001:db8::1/64" : "10.10.0.1/24";
-}
-
-std::string_view example_network(bool is_v6) noexcept {
-    return is_v6 ? "2001:db8::/64" : "10.20.2.0/24";
-}
-
-bool looks_like_v6(std::string_view text) noexcept {
-    return text.find(':') != std::string_view::npos;
-}
-
-bool is_broadcast_of(const Prefix& prefix) noexcept {
-    if (prefix.address.is_v6()) return false;
-    std::uint32_t address = 0;
-    for (const std::uint8_t octet : prefix.address.bytes()) address = address << 8U | octet;
-    const std::uint32_t host_mask = prefix.length == 0 ? ~0U : (1U << (32U - prefix.length)) - 1;
-    return (address & host_mask) == host_mask;
-}
-
-// A point-to-point network (RFC 3021, RFC 6164) has hosts only.
-bool has_network_address(const Prefix& prefix) noexcept {
-    return prefix.length + 1U < prefix.address.width();
-}
-
-std::optional<Prefix> parse_interface_address(const std::string& text, Position at, Report& report) {
-    const auto prefix = Prefix::parse(text);
-    const std::string_view example = example_address(looks_like_v6(text));
-    if (!prefix) {
-        report.add(at, fmt::format("{} is not an address with a prefix length", quoted(text)),
-                   fmt::format("write it as in \"{}\"", example));
-        return std::nullopt;
-    }
-    if (text.find('/') == std::string::npos) {
-        report.add(at, fmt::format("{} has no prefix length", quoted(text)),
-                   fmt::format("write \"{}/{}\", with the length of its network", text,
-                               prefix->address.is_v6() ? 64 : 24));
-        return std::nullopt;
-    }
-    const IpAddress& address = prefix->address;
-    if (address.is_unspecified() || address.is_multicast() || address.is_loopback() ||
-        address.is_broadcast()) {
-        report.add(at, fmt::format("{} is not an address that an interface can have", quoted(text)),
-                   fmt::format("write a unicast address, as in \"{}\"", example));
-        return std::nullopt;
-    }
-    if (has_network_address(*prefix) && (prefix->network() == *prefix || is_broadcast_of(*prefix))) {
-        report.add(at,
-                   fmt::format("{} is the {} address of its network", quoted(text),
-                               prefix->network() == *prefix ? "first" : "broadcast"),
-                   fmt::format("write the address of a host in it, as in \"{}\"", example));
-        return std::nullopt;
-    }
-    return prefix;
-}
-
-std::optional<Prefix> parse_network(const std::string& text, Position at, Report& report) {
-    const auto prefix = Prefix::parse(text);
-    if (!prefix) {
-        report.add(at, fmt::format("{} is not a prefix", quoted(text)),
-                   fmt::format("write it as in \"{}\"", example_network(looks_like_v6(text))));
-        return std::nullopt;
-    }
-    if (prefix->network() != *prefix) {
-        report.add(at, fmt::format("{} has host bits set", quoted(text)),
-                   fmt::format("write \"{}\"", prefix->network().to_string()));
-        return std::nullopt;
-    }
-    return prefix;
-}
-
-constexpr std::string_view device_name_cure = "use 1 to 15 characters without '/', ':', '%' and white space";
-
-std::string no_device_name(std::string_view name) {
-    return fmt::format("{} cannot be the name of a network device", quoted(name));
-}
-
-using ParsePrefix = std::optional<Prefix> (*)(const std::string&, Position, Report&);
+using ParsePrefix = std::expected<Prefix, Fault> (*)(std::string_view);
 
 // Empty if any element is wrong, and no element may stand twice.
 std::vector<Prefix> read_prefixes(const Section& section, std::string_view key, ParsePrefix parse) {
     const auto texts = section.texts(key);
     std::vector<Prefix> prefixes;
     for (std::size_t i = 0; i < texts.size(); ++i) {
-        const auto prefix = parse(texts[i], section.at(key, i), section.report());
-        if (!prefix) continue;
+        const auto prefix = parse(texts[i]);
+        if (!prefix) {
+            section.report().add(section.at(key, i), prefix.error().what, prefix.error().cure);
+            continue;
+        }
         if (std::ranges::find(prefixes, *prefix) != prefixes.end()) {
             section.report().add(section.at(key, i),
                                  fmt::format("{} stands twice in '{}'", quoted(texts[i]), key), "remove one");
@@ -147,24 +65,25 @@ std::vector<Prefix> read_prefixes(const Section& section, std::string_view key, 
     return prefixes;
 }
 
-bool is_vlan(std::int64_t number) noexcept {
-    return number >= 1 && number <= max_vlan;
-}
-
-void report_bad_vlan(const Section& section, Position at, std::int64_t number) {
-    section.report().add(at, fmt::format("{} is not a VLAN", number), fmt::format("use 1 to {}", max_vlan));
+// The value of a key that is a text.
+template <class Value>
+std::optional<Value> read_text(const Section& section, std::string_view key,
+                               std::expected<Value, Fault> (*parse)(std::string_view)) {
+    const auto text = section.text(key);
+    if (!text) return std::nullopt;
+    auto value = parse(*text);
+    if (!value) {
+        section.problem(key, value.error().what, value.error().cure);
+        return std::nullopt;
+    }
+    return std::move(*value);
 }
 
 }  // namespace
 
 std::string read_name(const Section& section) {
-    auto name = section.text("name");
-    if (!name) return {};
-    if (!is_name(*name)) {
-        section.problem("name", fmt::format("{} is not a name", quoted(*name)),
-                        "use 1 to 32 letters, digits, dots, underscores and hyphens");
-    }
-    return *name;
+    if (const auto name = read_text(section, "name", parse_name)) return *name;
+    return section.text("name").value_or(std::string{});
 }
 
 std::optional<std::uint32_t> read_number(const Section& section, std::string_view key, std::uint32_t low,
@@ -215,11 +134,12 @@ std::optional<std::chrono::microseconds> read_short_duration(const Section& sect
 std::optional<VlanId> read_vlan(const Section& section, std::string_view key) {
     const auto number = section.integer(key);
     if (!number) return std::nullopt;
-    if (!is_vlan(*number)) {
-        report_bad_vlan(section, section.at(key), *number);
+    const auto vlan = parse_vlan(*number);
+    if (!vlan) {
+        section.problem(key, vlan.error().what, vlan.error().cure);
         return std::nullopt;
     }
-    return VlanId{static_cast<std::uint16_t>(*number)};
+    return *vlan;
 }
 
 std::vector<VlanId> read_vlans(const Section& section, std::string_view key) {
@@ -227,37 +147,22 @@ std::vector<VlanId> read_vlans(const Section& section, std::string_view key) {
     std::vector<VlanId> vlans;
     for (std::size_t i = 0; i < numbers.size(); ++i) {
         const Position at = section.at(key, i);
-        if (!is_vlan(numbers[i])) {
-            report_bad_vlan(section, at, numbers[i]);
+        const auto vlan = parse_vlan(numbers[i]);
+        if (!vlan) {
+            section.report().add(at, vlan.error().what, vlan.error().cure);
             continue;
         }
-        const VlanId vlan{static_cast<std::uint16_t>(numbers[i])};
-        if (std::ranges::find(vlans, vlan) != vlans.end()) {
+        if (std::ranges::find(vlans, *vlan) != vlans.end()) {
             section.report().add(at, fmt::format("VLAN {} stands twice in '{}'", numbers[i], key),
                                  "remove one");
         }
-        vlans.push_back(vlan);
+        vlans.push_back(*vlan);
     }
     return vlans;
 }
 
 std::optional<MacAddress> read_mac(const Section& section, std::string_view key) {
-    const auto text = section.text(key);
-    if (!text) return std::nullopt;
-    const auto mac = MacAddress::parse(*text);
-    if (!mac) {
-        section.problem(key, fmt::format("{} is not a MAC address", quoted(*text)),
-                        "write it as in \"02:00:00:00:00:01\"");
-        return std::nullopt;
-    }
-    if (mac->is_zero() || mac->is_group()) {
-        section.problem(key,
-                        fmt::format("{} is {}, not the address of a station", quoted(*text),
-                                    mac->is_zero() ? "zero" : "a group address"),
-                        "write a unicast address, as in \"02:00:00:00:00:01\"");
-        return std::nullopt;
-    }
-    return mac;
+    return read_text(section, key, parse_station_mac);
 }
 
 std::vector<Prefix> read_interface_addresses(const Section& section, std::string_view key) {
@@ -265,9 +170,7 @@ std::vector<Prefix> read_interface_addresses(const Section& section, std::string
 }
 
 std::optional<Prefix> read_network(const Section& section, std::string_view key) {
-    const auto text = section.text(key);
-    if (!text) return std::nullopt;
-    return parse_network(*text, section.at(key), section.report());
+    return read_text(section, key, parse_network);
 }
 
 std::vector<Prefix> read_networks(const Section& section, std::string_view key) {
@@ -291,21 +194,15 @@ std::optional<Endpoint> read_endpoint(const Section& section, std::string_view k
 }
 
 std::optional<std::string> read_device(const Section& section, std::string_view key) {
-    auto name = section.text(key);
-    if (!name) return std::nullopt;
-    if (!is_device_name(*name)) {
-        section.problem(key, no_device_name(*name), device_name_cure);
-        return std::nullopt;
-    }
-    return name;
+    return read_text(section, key, parse_device_name);
 }
 
 std::vector<std::string> read_devices(const Section& section, std::string_view key) {
     auto names = section.texts(key);
     for (std::size_t i = 0; i < names.size(); ++i) {
         const Position at = section.at(key, i);
-        if (!is_device_name(names[i])) {
-            section.report().add(at, no_device_name(names[i]), device_name_cure);
+        if (const auto name = parse_device_name(names[i]); !name) {
+            section.report().add(at, name.error().what, name.error().cure);
         } else if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) !=
                    names.begin() + static_cast<std::ptrdiff_t>(i)) {
             section.report().add(at, fmt::format("{} stands twice in '{}'", quoted(names[i]), key),
@@ -316,16 +213,7 @@ std::vector<std::string> read_devices(const Section& section, std::string_view k
 }
 
 std::optional<std::string> read_netns(const Section& section, std::string_view key) {
-    auto netns = section.text(key);
-    if (!netns) return std::nullopt;
-    const bool is_path = netns->starts_with('/');
-    if (netns->empty() ||
-        (!is_path && (netns->find('/') != std::string::npos || *netns == "." || *netns == ".."))) {
-        section.problem(key, fmt::format("{} is not a network namespace", quoted(*netns)),
-                        "write a name, as ip netns lists it, or an absolute path");
-        return std::nullopt;
-    }
-    return netns;
+    return read_text(section, key, parse_netns);
 }
 
 std::optional<std::string> read_path(const Section& section, std::string_view key) {
@@ -336,19 +224,6 @@ std::optional<std::string> read_path(const Section& section, std::string_view ke
         return std::nullopt;
     }
     return section.report().resolve(*path);
-}
-
-bool is_device_name(std::string_view name) noexcept {
-    constexpr std::size_t longest = 15;  // IFNAMSIZ without the terminating zero
-    if (name.empty() || name.size() > longest || name == "." || name == "..") return false;
-    return std::ranges::all_of(name, [](char c) {
-        const auto code = static_cast<unsigned char>(c);
-        return code > 0x20 && code != 0x7F && c != '/' && c != ':' && c != '%';
-    });
-}
-
-bool has_v6(const std::vector<Prefix>& prefixes) noexcept {
-    return std::ranges::any_of(prefixes, [](const Prefix& prefix) { return prefix.address.is_v6(); });
 }
 
 }  // namespace weft::config

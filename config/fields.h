@@ -1,5 +1,5 @@
-// The values of single keys: what their text must look like and mean. Each function reads one key of a
-// section, reports what is wrong with it, and gives nothing if it is absent or wrong.
+// The values of single keys of a section (values.h says what they must look like). Each function reads one
+// key, reports what is wrong with it, and gives nothing if it is absent or wrong.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/section.h"
+#include "config/values.h"
 #include "vswitch/address.h"
 #include "vswitch/id.h"
 
@@ -52,10 +53,5 @@ std::optional<std::string> read_netns(const Section& section, std::string_view k
 
 // Not empty; absolute, or relative to the file's folder.
 std::optional<std::string> read_path(const Section& section, std::string_view key);
-
-// A name that Linux gives to a network device: 1 to 15 characters without '/', ':', '%' and white space.
-bool is_device_name(std::string_view name) noexcept;
-
-bool has_v6(const std::vector<Prefix>& prefixes) noexcept;
 
 }  // namespace weft::config

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::uint16_t esp_port = 4500;    // RFC 3948
 constexpr std::uint16_t vxlan_port = 4789;  // RFC 7348
-constexpr std::uint16_t min_v6_mtu = 1280;  // RFC 8200 section 5
 
 unsigned read_workers(const Section& section) {
     const auto number = section.integer("workers");

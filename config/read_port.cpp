@@ -12,7 +12,6 @@ namespace weft::config {
 
 namespace {
 
-constexpr std::uint16_t min_v6_mtu = 1280;  // RFC 8200 section 5
 constexpr std::uint32_t min_txqueuelen = 16;
 constexpr std::uint32_t max_txqueuelen = 65536;
 
