@@ -38,26 +38,31 @@ std::string_view describe(const json& value) noexcept {
     }
 }
 
+// What was written elsewhere neither breaks the line nor ends the message.
+[[noreturn]] void wrong(std::string_view message) {
+    throw InvalidParams(config::printable(message));
+}
+
 }  // namespace
 
 Params::Params(const json& object, std::span<const Param> keys, std::string path)
     : object_(&object), keys_(keys), path_(std::move(path)) {
     const std::string where = path_.empty() ? "params" : fmt::format("'{}'", path_);
     if (!object.is_object()) {
-        throw InvalidParams(fmt::format("{}: {}, not an object: write {{{}}}", where, describe(object),
-                                        keys.empty() ? std::string_view{} : keys.front().example));
+        wrong(fmt::format("{}: {}, not an object: write {{{}}}", where, describe(object),
+                          keys.empty() ? std::string_view{} : keys.front().example));
     }
     std::vector<std::string_view> names;
     for (const Param& key : keys) names.push_back(key.name);
     for (const auto& [name, value] : object.items()) {
         if (std::ranges::find(names, name) != names.end()) continue;
         const std::string otherwise = fmt::format("remove it; there are {}", fmt::join(names, ", "));
-        throw InvalidParams(fmt::format("{}: unknown key {}: {}", where, config::quoted(name),
-                                        config::did_you_mean(name, names, otherwise)));
+        wrong(fmt::format("{}: unknown key {}: {}", where, config::quoted(name),
+                          config::did_you_mean(name, names, otherwise)));
     }
     for (const Param& key : keys) {
         if (key.required && !object.contains(key.name))
-            throw InvalidParams(fmt::format("{}: there is no '{}': add {}", where, key.name, key.example));
+            wrong(fmt::format("{}: there is no '{}': add {}", where, key.name, key.example));
     }
 }
 
@@ -79,13 +84,13 @@ std::string Params::place(std::string_view key, std::size_t element) const {
 }
 
 void Params::refuse(std::string_view place, const config::Fault& fault) {
-    throw InvalidParams(fmt::format("'{}': {}: {}", place, fault.what, fault.cure));
+    wrong(fmt::format("'{}': {}: {}", place, fault.what, fault.cure));
 }
 
 void Params::wrong_type(std::string_view key, const json& value, std::string_view expected) const {
     const auto known = std::ranges::find(keys_, key, &Param::name);
-    throw InvalidParams(fmt::format("'{}' is {}, not {}: write it as in {}", place(key), describe(value),
-                                    expected, known == keys_.end() ? key : known->example));
+    wrong(fmt::format("'{}' is {}, not {}: write it as in {}", place(key), describe(value), expected,
+                      known == keys_.end() ? key : known->example));
 }
 
 std::optional<std::string> Params::text(std::string_view key) const {
@@ -108,8 +113,7 @@ std::optional<std::int64_t> Params::integer(std::string_view key) const {
 std::optional<std::int64_t> Params::integer(std::string_view key, std::int64_t low, std::int64_t high) const {
     const auto number = integer(key);
     if (number && (*number < low || *number > high)) {
-        throw InvalidParams(
-            fmt::format("'{}' is {}: use {} to {}", place(key), find(key)->dump(), low, high));
+        wrong(fmt::format("'{}' is {}: use {} to {}", place(key), find(key)->dump(), low, high));
     }
     return number;
 }

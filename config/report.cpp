@@ -11,19 +11,6 @@ namespace weft::config {
 
 namespace {
 
-std::string printable(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        const auto code = static_cast<unsigned char>(c);
-        if (code < 0x20 || code == 0x7F) {
-            out += fmt::format("\\x{:02x}", code);
-        } else {
-            out += c;
-        }
-    }
-    return out;
-}
-
 constexpr bool continues_character(char c) noexcept {
     return (static_cast<unsigned char>(c) & 0xC0U) == 0x80;
 }
@@ -50,6 +37,19 @@ Problems Report::problems() const {
 
 std::string Report::resolve(std::string_view path) const {
     return (std::filesystem::path(file_).parent_path() / path).string();
+}
+
+std::string printable(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        const auto code = static_cast<unsigned char>(c);
+        if (code < 0x20 || code == 0x7F) {
+            out += fmt::format("\\x{:02x}", code);
+        } else {
+            out += c;
+        }
+    }
+    return out;
 }
 
 std::string quoted(std::string_view text) {

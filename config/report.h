@@ -45,6 +45,9 @@ class Report {
     std::multimap<Position, std::string> entries_;  // equal positions in the order of their finding
 };
 
+// With control characters as \x0a.
+std::string printable(std::string_view text);
+
 // 'text', or as much of it as fits a message.
 std::string quoted(std::string_view text);
 

@@ -117,8 +117,9 @@ std::expected<std::string, Fault> parse_device_name(std::string_view text) {
 
 std::expected<std::string, Fault> parse_netns(std::string_view text) {
     const bool is_path = text.starts_with('/');
-    if (text.empty() ||
-        (!is_path && (text.find('/') != std::string_view::npos || text == "." || text == ".."))) {
+    const bool is_name =
+        !text.empty() && text.find('/') == std::string_view::npos && text != "." && text != "..";
+    if ((!is_path && !is_name) || text.find('\0') != std::string_view::npos) {
         return fault(fmt::format("{} is not a network namespace", quoted(text)),
                      "write a name, as ip netns lists it, or an absolute path");
     }

@@ -37,6 +37,20 @@ mtu = 500
       R"(12:1: 'kernel_routes': only a tun port has kernel routes: remove it, or write type = "tun")",
       R"(13:9: 'bpf' is no way to patch a port: write "auto" or "tc")",
       R"(14:7: 'mtu' is 500: use 576 to 65535)"}},
+    {"a namespace whose name the kernel would read to its middle",
+     R"([node]
+name = "n"
+private_key_file = "a.key"
+[[bridge]]
+name = "lan"
+vni = 100
+[[port]]
+name = "a"
+type = "veth"
+netns = "/run/netns/c1\u0000c2"
+bridge = "lan"
+)",
+     {R"(10:9: '/run/netns/c1\x00c2' is not a network namespace: write a name, as ip netns lists it, or an absolute path)"}},
     {"ports that are no veth and patched",
      R"([node]
 name = "n"

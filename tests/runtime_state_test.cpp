@@ -144,6 +144,10 @@ TEST_CASE("what is wrong with a port is an error that names the param, what it i
          "path"},
         {R"({"netns": ""})",
          "'netns': '' is not a network namespace: write a name, as ip netns lists it, or an absolute path"},
+        {R"({"netns": "/run/netns/c1\u0000c2"})",
+         R"('netns': '/run/netns/c1\x00c2' is not a network namespace: write a name, as ip netns lists it, or an absolute path)"},
+        {R"({"a\nb": 1})",
+         R"(params: unknown key 'a\x0ab': remove it; there are name, type, netns, device, bridge, address, mac, mtu, vlan, isolated, spoof_check, labels)"},
         {R"({"device": "eth 0"})",
          "'device': 'eth 0' cannot be the name of a network device: use 1 to 15 characters without '/', ':', "
          "'%' and white space"},
