@@ -287,6 +287,30 @@ std::string render_apply(const json& result, bool /*color*/) {
     return text;
 }
 
+// "1 of 253 used"; of a network with more addresses than anybody gives, how many there are says nothing.
+std::string usage(const json& pool) {
+    constexpr std::uint64_t large = std::uint64_t{1} << 32U;
+    const auto size = pool.at("size").get<std::uint64_t>();
+    return size >= large ? text(pool, "used") + " used"
+                         : fmt::format("{} of {} used", text(pool, "used"), size);
+}
+
+std::string render_ipam(const json& result, bool color) {
+    const auto& pools = result.at("pools");
+    if (pools.empty()) return "no pools: a bridge with a gateway is one\n";
+    Table table{{{"POOL"}, {"ADDRESS"}, {"OWNER"}}};
+    bool given = false;
+    std::string summary;
+    for (const auto& pool : pools) {
+        for (const auto& lease : pool.at("leases")) {
+            table.add({text(pool, "pool"), text(lease, "address"), text(lease, "owner")});
+            given = true;
+        }
+        summary += fmt::format("{}, {}: {}\n", text(pool, "pool"), text(pool, "prefix"), usage(pool));
+    }
+    return (given ? table.to_string(color) : "no leases\n") + summary;
+}
+
 struct Renderer {
     std::string_view method;
     std::string (*render)(const json&, bool color);
@@ -299,6 +323,7 @@ constexpr std::array renderers = {
     Renderer{"drops", render_drops},       Renderer{"rekey", render_rekey},
     Renderer{"deny", render_denied},       Renderer{"deny_add", render_deny_add},
     Renderer{"deny_del", render_deny_del}, Renderer{"apply", render_apply},
+    Renderer{"ipam", render_ipam},
 };
 
 }  // namespace

@@ -9,9 +9,8 @@
 
 namespace weft {
 
-// `method` is one of status, ports, fdb, routes, peers, flows, drops, rekey, deny, deny_add, deny_del. Throws
-// nlohmann's exceptions if
-// `result` lacks what report.h promises. Ends with a newline.
+// `method` is one of status, ports, fdb, routes, peers, flows, drops, rekey, deny, deny_add, deny_del, ipam.
+// Throws nlohmann's exceptions if `result` lacks what report.h (ipam: ipam.h) promises. Ends with a newline.
 std::string render(std::string_view method, const nlohmann::json& result, bool color);
 
 // An event of the method `monitor` (monitor.h): the local time and its description, without a newline.

@@ -61,6 +61,12 @@ constexpr std::array queries = {
           "which bridges and prefixes it stands for (REACHES), how long ago the last handshake was "
           "(HANDSHAKE) and\n"
           "something authentic was received (HEARD), and the traffic with it in bytes.\n"},
+    Query{"ipam", "addresses that the node has given",
+          "Prints a line for each address that was given out of a pool (the networks of a bridge's gateways) "
+          "with\n"
+          "whom it was given to, and below them how many addresses of each network are used: by leases, and "
+          "by\n"
+          "ports that have one by configuration or from elsewhere.\n"},
     Query{"drops", "what was not delivered, and why",
           "Prints a line for each reason that has occurred at a port, a peer or the underlay. Every packet "
           "that weft\n"

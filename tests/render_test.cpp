@@ -211,6 +211,25 @@ TEST_CASE("drops are a table") {
           "underlay  -     unknown_spi        3  no such SPI\n");
 }
 
+TEST_CASE("leases are a table, and how full their pools are is said below") {
+    const auto result = json::parse(R"({"pools": [
+        {"pool": "dmz", "prefix": "10.2.0.0/24", "size": 253, "used": 0, "leases": []},
+        {"pool": "pods", "prefix": "10.1.0.0/24", "size": 253, "used": 3, "leases": [
+            {"address": "10.1.0.5", "owner": "c1/eth0"}, {"address": "10.1.0.16", "owner": "c2/eth0"}]},
+        {"pool": "pods", "prefix": "fd00::/64", "size": 18446744073709551614, "used": 1, "leases": [
+            {"address": "fd00::5", "owner": "c1/eth0"}]}]})");
+    CHECK(render("ipam", result, false) ==
+          "POOL  ADDRESS    OWNER\n"
+          "pods  10.1.0.5   c1/eth0\n"
+          "pods  10.1.0.16  c2/eth0\n"
+          "pods  fd00::5    c1/eth0\n"
+          "dmz, 10.2.0.0/24: 0 of 253 used\n"
+          "pods, 10.1.0.0/24: 3 of 253 used\n"
+          "pods, fd00::/64: 1 used\n");
+    const json unused{{"pools", {result.at("pools")[0]}}};
+    CHECK(render("ipam", unused, false) == "no leases\ndmz, 10.2.0.0/24: 0 of 253 used\n");
+}
+
 TEST_CASE("what is empty is said in words") {
     CHECK(render("ports", {{"ports", json::array()}}, false) == "no ports\n");
     CHECK(render("fdb", {{"stations", json::array()}}, false) == "no stations learned yet\n");
@@ -218,10 +237,11 @@ TEST_CASE("what is empty is said in words") {
           "no routes\n");
     CHECK(render("peers", {{"peers", json::array()}}, false) == "no peers configured\n");
     CHECK(render("drops", {{"drops", json::array()}}, false) == "nothing was dropped\n");
+    CHECK(render("ipam", {{"pools", json::array()}}, false) == "no pools: a bridge with a gateway is one\n");
 }
 
 TEST_CASE("a result that lacks what it promises, and a method without a table, are errors") {
-    for (const auto* method : {"status", "ports", "fdb", "routes", "peers", "drops"}) {
+    for (const auto* method : {"status", "ports", "fdb", "routes", "peers", "drops", "ipam"}) {
         CHECK_THROWS_AS(render(method, json::object(), false), json::exception);
         CHECK_THROWS_AS(render(method, nullptr, false), json::exception);
     }
