@@ -79,6 +79,7 @@ std::string joined(const std::vector<Prefix>& prefixes) {
 template <class Networks>
 std::string networks_of(const Networks& networks) {
     std::vector<Prefix> prefixes;
+    prefixes.reserve(networks.size());
     for (const auto& network : networks) prefixes.push_back(network.prefix);
     return joined(prefixes);
 }
@@ -89,6 +90,14 @@ auto display_order(const IpAddress& address) {
 }
 
 }  // namespace
+
+// The next one after the last that was given, and after the network's end the first.
+std::optional<IpAddress> AddressPools::Network::next_free() const {
+    auto free = last_given < last ? taken.first_free(last_given + 1, last) : std::nullopt;
+    if (!free) free = taken.first_free(0, last);
+    if (!free) return std::nullopt;
+    return host(prefix, *free);
+}
 
 const AddressPools::Network* AddressPools::Pool::network_of(const IpAddress& address) const {
     const auto found = std::ranges::find_if(
@@ -172,20 +181,14 @@ std::expected<AddressPools::Allocation, std::string> AddressPools::allocate(
     Lease lease{.owner = owner, .pool = pool, .addresses = {}};
     for (std::size_t i = 0; i < networks.size(); ++i) {
         const Network& network = networks[i];
-        if (!chosen[i]) {
-            auto free = network.last_given < network.last
-                            ? network.taken.first_free(network.last_given + 1, network.last)
-                            : std::nullopt;
-            if (!free) free = network.taken.first_free(0, network.last);
-            if (!free) {
-                return fail(fmt::format(
-                    "pool {} has no free address left in {}: release some (weft ipam lists them), or give "
-                    "the bridge a gateway with a larger network",
-                    quoted(pool), network.prefix.to_string()));
-            }
-            chosen[i] = host(network.prefix, *free);
+        const auto address = chosen[i] ? chosen[i] : network.next_free();
+        if (!address) {
+            return fail(fmt::format(
+                "pool {} has no free address left in {}: release some (weft ipam lists them), or give "
+                "the bridge a gateway with a larger network",
+                quoted(pool), network.prefix.to_string()));
         }
-        lease.addresses.push_back({*chosen[i], network.prefix.length});
+        lease.addresses.push_back({*address, network.prefix.length});
     }
     give(lease);
     return repeat(lease, pool, {});
@@ -295,9 +298,8 @@ const Lease* AddressPools::find(std::string_view owner) const {
 }
 
 std::vector<Lease> AddressPools::leases() const {
-    std::vector<Lease> list;
-    for (const auto& [owner, given] : leases_) list.push_back(given.lease);
-    std::ranges::stable_sort(list, {}, [](const Lease& lease) {
+    auto list = in_order_given();
+    std::ranges::sort(list, {}, [](const Lease& lease) {
         return std::pair{lease.pool, display_order(lease.addresses.front().address)};
     });
     return list;
@@ -305,9 +307,11 @@ std::vector<Lease> AddressPools::leases() const {
 
 std::vector<Lease> AddressPools::in_order_given() const {
     std::vector<const Given*> order;
+    order.reserve(leases_.size());
     for (const auto& entry : leases_) order.push_back(&entry.second);
     std::ranges::sort(order, {}, &Given::order);
     std::vector<Lease> list;
+    list.reserve(order.size());
     for (const Given* given : order) list.push_back(given->lease);
     return list;
 }

@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <expected>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -119,6 +120,8 @@ class AddressPools {
         Number last = 0;    // host number
         Number last_given = 0;
         AddressRuns taken{};  // host numbers: excluded, leased or reserved
+
+        [[nodiscard]] std::optional<IpAddress> next_free() const;
     };
 
     struct Pool {

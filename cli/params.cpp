@@ -158,9 +158,10 @@ std::vector<Prefix> Params::interface_addresses(std::string_view key) const {
     std::vector<Prefix> addresses;
     for (const std::string& written : texts(key)) {
         const auto address = checked(place(key, addresses.size()), config::parse_interface_address(written));
-        if (std::ranges::find(addresses, address) != addresses.end())
+        if (std::ranges::find(addresses, address) != addresses.end()) {
             refuse(place(key, addresses.size()),
                    {fmt::format("{} stands twice", config::quoted(written)), "remove one"});
+        }
         addresses.push_back(address);
     }
     return addresses;
