@@ -45,9 +45,15 @@ Daemon::Daemon(Loop& loop, const std::string& config)
       keeper_(config),
       started_(loop.now()),
       reconfiguration_(loop, config, keeper_,
-                       {.plan = [this](const config::Config& next) { return plan(next); },
+                       {.plan = [this](config::Config& next) { return plan(next); },
                         .apply = [this](std::unique_ptr<config::Config> next) { return apply(std::move(next)); },
                         .warn = [this](std::string warning) { warn(std::move(warning)); }}),
+      runtime_({.add_port = [this](const config::Port& port) { add_port(port); },
+                .remove_port = [this](const std::string& name) { remove_port(name); },
+                .add_bridge = [this](const config::Bridge& bridge) { add_bridge(bridge); },
+                .remove_bridge = [this](const std::string& name) { remove_bridge(name); },
+                .config = [this]() -> const config::Config& { return *config_; },
+                .port = [this](const std::string& name) { return names_.ports.at(device_id(name)); }}),
       events_waiting_(loop, [this] { handle_events(); }),
       denied_([this](DeniedSources::Change change, const Prefix& prefix) {
           const bool adds = change == DeniedSources::Change::add;
@@ -215,6 +221,22 @@ void Daemon::serve(const std::string& path) {
     control_->add_method("apply", [this](const nlohmann::json& params, const Reply& reply) {
         settle(reply, reconfiguration_.apply(params));
     });
+    const auto at_run_time = [this](const char* method, auto work) {
+        control_->add_method(method, [this, work](const nlohmann::json& params, const Reply& reply) {
+            settle(reply, (runtime_.*work)(params));
+        });
+    };
+    at_run_time("port_add", &Runtime::port_add);
+    at_run_time("port_del", &Runtime::port_del);
+    at_run_time("bridge_add", &Runtime::bridge_add);
+    at_run_time("bridge_del", &Runtime::bridge_del);
+    at_run_time("ipam_allocate", &Runtime::ipam_allocate);
+    at_run_time("ipam_release", &Runtime::ipam_release);
+    control_->add_method("runtime_ports", [this](const nlohmann::json&, const Reply& reply) {
+        reply.result(runtime_.runtime_ports());
+    });
+    control_->add_method(
+        "ipam", [this](const nlohmann::json&, const Reply& reply) { reply.result(runtime_.ipam()); });
     control_->add_method("confirm", [this](const nlohmann::json&, const Reply& reply) {
         reply.result(reconfiguration_.confirm());
     });

@@ -25,6 +25,7 @@
 #include "cli/offloading.h"
 #include "cli/reconfiguration.h"
 #include "cli/report.h"
+#include "cli/runtime.h"
 #include "cli/sandbox.h"
 #include "cli/tunnel_routes.h"
 #include "cli/uplink_guard.h"
@@ -50,13 +51,17 @@ class Daemon {
     // From now on files and names are as far away as that.
     void confined(const SandboxOptions& calls) { confined_ = calls; }
 
-    // What would lead from the configuration in force to `next`, in words. Throws std::runtime_error if that
+    // What would lead from the configuration in force to `next`, in words; completes it by what was added at
+    // run time. Throws std::runtime_error if that
     // takes a restart.
-    [[nodiscard]] std::vector<std::string> plan(const config::Config& next) const;
+    [[nodiscard]] std::vector<std::string> plan(config::Config& next) const;
 
-    // Makes `next` the configuration in force; what is equal in both is not touched. Returns the number of
+    // Makes `next`, which plan() has seen, the configuration in force; what is equal in both is not touched. Returns the number of
     // changes. Throws std::runtime_error; then all is as it was.
     std::size_t apply(std::unique_ptr<config::Config> next);
+
+    // What was added at run time before, comes back. Needs the privileges of the start.
+    void restore() { runtime_.begin(config_->node.state_dir); }
 
     // The configuration file has been written anew (SIGHUP). Logs what comes of it.
     void reload() { reconfiguration_.reload(); }
@@ -73,6 +78,12 @@ class Daemon {
     void carry_out(const config::Change& change);
     void take_back(const std::vector<const config::Change*>& done);
     void sync_routes(const config::Config& config);
+    template <class Add>
+    void carry_out_alone(const Add& add);
+    void add_port(const config::Port& port);
+    void remove_port(const std::string& name);
+    void add_bridge(const config::Bridge& bridge);
+    void remove_bridge(const std::string& name);
     void follow_mtus();
 
     void change(const config::ReplaceNode& replace);
@@ -126,6 +137,7 @@ class Daemon {
     const config::Config* target_ = nullptr;  // while apply() is at work
     SandboxOptions confined_;
     Reconfiguration reconfiguration_;
+    Runtime runtime_;
     PathMtu path_;
 
     Wakeup events_waiting_;

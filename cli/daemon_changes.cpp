@@ -86,7 +86,8 @@ void Daemon::check_changes(const config::Config& next, const std::vector<Change>
     }
 }
 
-std::vector<std::string> Daemon::plan(const config::Config& next) const {
+std::vector<std::string> Daemon::plan(config::Config& next) const {
+    runtime_.complete(next);
     const auto changes = config::diff(config_.get(), &next);
     check_changes(next, changes);
     std::vector<std::string> words;
@@ -113,7 +114,43 @@ std::size_t Daemon::apply(std::unique_ptr<config::Config> next) {
     }
     config_ = std::move(next);
     target_ = nullptr;
+    runtime_.changed();
     return changes.size();
+}
+
+// One object, of a configuration that stays.
+template <class Add>
+void Daemon::carry_out_alone(const Add& add) {
+    target_ = config_.get();
+    try {
+        change(add);
+    } catch (...) {
+        target_ = nullptr;
+        throw;
+    }
+    target_ = nullptr;
+}
+
+void Daemon::add_port(const config::Port& port) {
+    carry_out_alone(config::AddPort{&port});
+    config_->ports.push_back(port);
+}
+
+void Daemon::remove_port(const std::string& name) {
+    const auto found = std::ranges::find(config_->ports, name, &config::Port::name);
+    carry_out_alone(config::RemovePort{&*found});
+    config_->ports.erase(found);
+}
+
+void Daemon::add_bridge(const config::Bridge& bridge) {
+    carry_out_alone(config::AddBridge{&bridge});
+    config_->bridges.push_back(bridge);
+}
+
+void Daemon::remove_bridge(const std::string& name) {
+    const auto found = std::ranges::find(config_->bridges, name, &config::Bridge::name);
+    carry_out_alone(config::RemoveBridge{&*found});
+    config_->bridges.erase(found);
 }
 
 void Daemon::carry_out(const Change& change) {

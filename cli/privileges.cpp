@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -161,6 +162,12 @@ std::optional<User> choose_user(const std::optional<std::string>& wanted) {
     } catch (const std::runtime_error&) {
         return std::nullopt;
     }
+}
+
+void prepare_folder(const std::string& path, const std::optional<User>& user) noexcept {
+    constexpr mode_t only_ours = 0700;
+    if (::mkdir(path.c_str(), only_ours) != 0 || !user) return;
+    if (::chown(path.c_str(), user->uid, user->gid) != 0) ::rmdir(path.c_str());
 }
 
 void keep_capabilities(std::uint32_t kept) {

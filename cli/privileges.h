@@ -35,6 +35,10 @@ User find_user(const std::string& name_or_number);
 // The user to become: `wanted`; or without it "weft", if this process is root's and there is such a user.
 std::optional<User> choose_user(const std::optional<std::string>& wanted);
 
+// Makes a folder of the user's, if there is none; what is there stays as it is, and what cannot be made is
+// missed by whoever needs it.
+void prepare_folder(const std::string& path, const std::optional<User>& user) noexcept;
+
 // Gives up all capabilities but these (a bit for each, CAP_...), and for good.
 void keep_capabilities(std::uint32_t kept);
 

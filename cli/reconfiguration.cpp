@@ -89,7 +89,9 @@ void Reconfiguration::roll_back() {
     const auto back = std::exchange(before_, std::nullopt);
     if (!back) return;
     try {
-        node_.apply(read(*back));
+        auto config = read(*back);
+        node_.plan(*config);
+        node_.apply(std::move(config));
         in_force_ = back;
         node_.warn("the last configuration was not confirmed in time: the one before is in force again");
     } catch (const std::exception& error) {
@@ -100,7 +102,9 @@ void Reconfiguration::roll_back() {
 void Reconfiguration::reload() {
     try {
         Source next{.path = file_, .text = keeper_.read_config()};
-        const auto applied = node_.apply(read(next));
+        auto config = read(next);
+        node_.plan(*config);
+        const auto applied = node_.apply(std::move(config));
         in_force_ = std::move(next);
         before_.reset();
         unconfirmed_.stop();

@@ -28,7 +28,7 @@ namespace weft {
 class Reconfiguration {
   public:
     struct Node {
-        std::function<std::vector<std::string>(const config::Config&)> plan;
+        std::function<std::vector<std::string>(config::Config&)> plan;  // before apply()
         std::function<std::size_t(std::unique_ptr<config::Config>)> apply;
         std::function<void(std::string)> warn;
     };

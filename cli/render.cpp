@@ -311,6 +311,19 @@ std::string render_ipam(const json& result, bool color) {
     return (given ? table.to_string(color) : "no leases\n") + summary;
 }
 
+std::string render_added(const json& result, bool /*color*/) {
+    std::string text = result.at("name").get<std::string>() + " is there";
+    if (result.contains("device")) {
+        text += fmt::format(": {}, MAC {}, MTU {}", result.at("device").get<std::string>(),
+                            result.at("mac").get<std::string>(), result.at("mtu").get<unsigned>());
+    }
+    return text + "\n";
+}
+
+std::string render_removed(const json& result, bool /*color*/) {
+    return result.at("removed").get<bool>() ? "removed\n" : "there was none\n";
+}
+
 struct Renderer {
     std::string_view method;
     std::string (*render)(const json&, bool color);
@@ -323,7 +336,9 @@ constexpr std::array renderers = {
     Renderer{"drops", render_drops},       Renderer{"rekey", render_rekey},
     Renderer{"deny", render_denied},       Renderer{"deny_add", render_deny_add},
     Renderer{"deny_del", render_deny_del}, Renderer{"apply", render_apply},
-    Renderer{"ipam", render_ipam},
+    Renderer{"ipam", render_ipam},         Renderer{"port_add", render_added},
+    Renderer{"bridge_add", render_added},  Renderer{"port_del", render_removed},
+    Renderer{"bridge_del", render_removed},
 };
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "cli/keeper.h"
 #include "cli/loop.h"
 #include "cli/resolver.h"
+#include "cli/runtime_state.h"
 #include "cli/sequence_store.h"
 #include "crypto/secret_memory.h"
 #include "overlay/underlay.h"
@@ -152,6 +153,7 @@ void enter_sandbox(const SandboxOptions& options) {
     filter.allow(fast_path_system_calls);
     filter.allow(loop_system_calls);
     filter.allow(keeper_system_calls);
+    filter.allow(runtime_state_system_calls);
     if (options.drops_early) filter.allow(early_drop_system_calls);
     if (options.resolves_names) filter.allow(resolver_system_calls);
     if (options.writes_files) filter.allow(sequence_store_system_calls);

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <unistd.h>
 
@@ -171,6 +172,24 @@ constexpr auto apply_footer =
     "start\n"
     "reads that file again.\n";
 
+constexpr auto port_footer =
+    "Adds a port to the running node, and removes it again: a veth pair with one end in a network namespace, "
+    "as a\n"
+    "container's. It is kept in the node's state file: it comes back when weftd starts again, and its pair "
+    "outlives\n"
+    "weftd, so that whoever lives in the namespace keeps interface, MAC, addresses and routes. What the "
+    "configuration\n"
+    "file has is changed there, with weft apply.\n"
+    "\n"
+    "  weft port add c1 --bridge pods --netns /run/netns/c1 --device eth0 --address 10.1.0.5/24\n"
+    "  weft port del c1\n";
+
+constexpr auto bridge_footer =
+    "Adds a bridge to the running node, and removes it again. It is kept in the node's state file.\n"
+    "\n"
+    "  weft bridge add pods --vni 100 --gateway 10.1.0.1/24\n"
+    "  weft bridge del pods\n";
+
 constexpr auto confirm_footer =
     "What `weft apply --confirm` has changed stays. Exits with 1 if nothing waits for it.\n";
 
@@ -281,6 +300,7 @@ struct CommandLine {
     std::string prefix;
     bool as_json = false;
     bool dry_run = false;
+    nlohmann::json params = nlohmann::json::object();
     std::uint64_t confirm_s = 0;
     int status = 0;
 
@@ -310,6 +330,7 @@ struct CommandLine {
                        peer.empty() ? nlohmann::json{} : nlohmann::json{{"peer", peer}});
         })->add_option("PEER", peer, "Name of a peer, as in weft peers (default: all that have a session)");
         add_deny();
+        add_objects();
         add_apply();
         add("confirm", "keep what weft apply --confirm has changed", confirm_footer,
             [this] { return confirm(control, as_json); });
@@ -321,6 +342,61 @@ struct CommandLine {
         add("pubkey", "read a private key from standard input, print its public key", key_footer, run_pubkey);
         add("genpsk", "print a new preshared key", key_footer, run_genpsk);
         add("version", "print the version", "", print_version);
+    }
+
+    // An option whose value goes into the params as it is.
+    template <class Value>
+    CLI::Option* add_param(CLI::App& to, const std::string& name, const std::string& key, const char* text) {
+        return to.add_option_function<Value>(
+            name, [this, key](const Value& value) { params[key] = value; }, text);
+    }
+
+    void add_flag_param(CLI::App& to, const std::string& name, const std::string& key, bool value,
+                        const char* text) {
+        to.add_flag_callback(name, [this, key, value] { params[key] = value; }, text);
+    }
+
+    void add_objects() {
+        using Texts = std::vector<std::string>;
+        auto* port = app.add_subcommand("port", "add a port to the running node, or remove it");
+        port->footer(port_footer);
+        port->require_subcommand(1);
+        auto& more = *add_to(*port, "add", "add a port", port_footer,
+                             [this] { return ask(control, "port_add", as_json, with_type()); });
+        add_param<std::string>(more, "NAME", "name", "Name of the port")->required();
+        add_param<std::string>(more, "--bridge", "bridge", "Bridge that it is on")->required();
+        add_param<std::string>(more, "--netns", "netns", "Namespace of the other end: a name, or a path")->required();
+        add_param<std::string>(more, "--device", "device", "Name of the device there")->required();
+        add_param<Texts>(more, "--address", "address", "Its addresses, as in 10.1.0.5/24");
+        add_param<std::string>(more, "--mac", "mac", "Its MAC address (default: derived from the names)");
+        add_param<unsigned>(more, "--mtu", "mtu", "Its MTU (default: what the bridge carries)");
+        add_param<unsigned>(more, "--vlan", "vlan", "Access VLAN");
+        add_flag_param(more, "--isolated", "isolated", true, "It talks to the gateway and to ports that are not isolated");
+        add_flag_param(more, "--no-spoof-check", "spoof_check", false, "It may send from any MAC and IP address");
+        add_removal(*port, "port_del", "remove a port that was added so", port_footer);
+
+        auto* bridge = app.add_subcommand("bridge", "add a bridge to the running node, or remove it");
+        bridge->footer(bridge_footer);
+        bridge->require_subcommand(1);
+        auto& added = *add_to(*bridge, "add", "add a bridge", bridge_footer,
+                              [this] { return ask(control, "bridge_add", as_json, params); });
+        add_param<std::string>(added, "NAME", "name", "Name of the bridge")->required();
+        add_param<unsigned>(added, "--vni", "vni", "VXLAN network identifier");
+        add_param<Texts>(added, "--gateway", "gateway", "Addresses of the router on it, as in 10.1.0.1/24");
+        add_flag_param(added, "--masquerade", "masquerade", true, "It reaches the host's networks and beyond");
+        add_removal(*bridge, "bridge_del", "remove a bridge that was added so", bridge_footer);
+    }
+
+    [[nodiscard]] nlohmann::json with_type() const {
+        nlohmann::json port = params;
+        port["type"] = "veth";
+        return port;
+    }
+
+    void add_removal(CLI::App& parent, const char* method, const char* summary, const char* details) {
+        auto& removal = *add_to(parent, "del", summary, details,
+                                [this, method] { return ask(control, method, as_json, params); });
+        add_param<std::string>(removal, "NAME", "name", "Its name")->required();
     }
 
     void add_apply() {

@@ -104,7 +104,9 @@ int run(const Options& options) {
     const weft::Signal hang_up(loop, SIGHUP, [&] { daemon.reload(); });
     const std::string name = loaded->node.name;
     const Rights rights = rights_for(*loaded, options);
+    weft::prepare_folder(loaded->node.state_dir, rights.privileges.user);
     daemon.begin(std::make_unique<weft::config::Config>(std::move(*loaded)));
+    daemon.restore();
     give_up_privileges(rights, daemon);
     daemon.confined(rights.calls);
     spdlog::info("node {} is up", name);
