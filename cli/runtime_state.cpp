@@ -46,6 +46,8 @@ json to_document(std::string_view text, const std::string& file) {
         return json::parse(text);
     } catch (const json::parse_error& error) {
         refuse(file, fmt::format("is damaged: byte {} of {} is not JSON", error.byte, text.size()));
+    } catch (const json::out_of_range&) {
+        refuse(file, "is damaged: it has a number that is larger than any number is");
     }
 }
 

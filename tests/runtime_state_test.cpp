@@ -312,6 +312,10 @@ TEST_CASE("what is wrong within a state is told with its place") {
     document["ports"][1] = document["ports"][0];
     CHECK(parse_refusal(document.dump()).find("'ports[1].name': a second 'c-3f9a-eth0'") !=
           std::string::npos);
+    CHECK(parse_refusal(R"({"version": 1e999})") ==
+          std::string{
+              "state file /state/n.json: is damaged: it has a number that is larger than any number is"} +
+              forget);
     CHECK(parse_refusal("[]").starts_with("state file /state/n.json: params: a list, not an object"));
 }
 
