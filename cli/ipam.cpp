@@ -27,6 +27,11 @@ constexpr std::array allocate_keys{
 
 constexpr std::array release_keys{Param{"owner", true, R"("owner": "c1/eth0")"}};
 
+// Params know that it is there.
+std::string required(const Params& params, std::string_view key) {
+    return params.text(key).value_or(std::string{});
+}
+
 std::vector<IpAddress> wanted_addresses(const Params& params) {
     std::vector<IpAddress> addresses;
     for (const std::string& written : params.texts("address")) {
@@ -57,7 +62,7 @@ json to_json(const AddressPools::Usage& usage) {
 json ipam_allocate(AddressPools& pools, const json& object) {
     const Params params{object, allocate_keys};
     const auto allocation =
-        pools.allocate(*params.text("pool"), *params.text("owner"), wanted_addresses(params));
+        pools.allocate(required(params, "pool"), required(params, "owner"), wanted_addresses(params));
     if (!allocation) throw std::runtime_error(config::printable(allocation.error()));
     json result{{"address", json::array()}, {"gateway", json::array()}};
     for (const auto& address : allocation->addresses) result["address"].push_back(address.to_string());
@@ -67,7 +72,7 @@ json ipam_allocate(AddressPools& pools, const json& object) {
 
 json ipam_release(AddressPools& pools, const json& object) {
     const Params params{object, release_keys};
-    return {{"released", pools.release(*params.text("owner"))}};
+    return {{"released", pools.release(required(params, "owner"))}};
 }
 
 json ipam(const AddressPools& pools) {

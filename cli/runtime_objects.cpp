@@ -52,7 +52,7 @@ constexpr std::array lease_keys{
 };
 
 void check_type(const Params& params) {
-    const auto type = *params.text("type");
+    const auto type = params.text("type").value_or(std::string{});
     if (type != "veth") {
         Params::refuse(
             params.place("type"),
@@ -90,6 +90,7 @@ std::map<std::string, std::string> labels_of(const Params& params) {
 
 std::vector<std::string> to_texts(const std::vector<Prefix>& prefixes) {
     std::vector<std::string> texts;
+    texts.reserve(prefixes.size());
     for (const Prefix& prefix : prefixes) texts.push_back(prefix.to_string());
     return texts;
 }
