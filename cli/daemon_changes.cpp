@@ -25,6 +25,17 @@ VlanFilter filter_of(const config::Port& port) {
     return VlanFilter::all();
 }
 
+// `mac` is of the port's own device, if weft made it.
+FrameDeviceOptions frame_device(const config::Port& port, const std::optional<MacAddress>& mac) {
+    FrameDeviceOptions options{.vlans = filter_of(port), .isolated = port.isolated};
+    const auto station = mac ? mac : port.mac;
+    if (!port.spoof_check || !station) return options;
+    std::vector<IpAddress> addresses;
+    for (const Prefix& own : port.address) addresses.push_back(own.address);
+    options.guard.emplace(*station, std::move(addresses));
+    return options;
+}
+
 PortInfo::Kind kind_of(config::Port::Type type) {
     switch (type) {
         case config::Port::Type::tap:
@@ -234,7 +245,8 @@ void Daemon::change(const config::AddBridge& add) {
     const BridgeOptions options{.vni = bridge.vni,
                                 .limits = {.entries = bridge.max_stations,
                                            .entries_per_port = bridge.max_stations_per_port,
-                                           .aging = bridge.aging}};
+                                           .aging = bridge.aging},
+                                .arp_suppress = bridge.arp_suppress};
     workers_->post_all(
         [id, options](Worker& worker) { worker.datapath().topology().add_bridge(id, options); });
     if (!bridge.gateway.empty()) add_leg(bridge, id);
@@ -408,8 +420,9 @@ void Daemon::change(const config::AddPort& add) {
     if (made.hooks) offloading_.add(id, std::move(*made.hooks));
     if (!port.fast_path) offloading_.set_enabled(id, false);
     if (port.bridge) {
-        workers_->post_all([id, bridge = bridge_id(*port.bridge), filter = filter_of(port)](Worker& worker) {
-            worker.datapath().topology().add_frame_device(id, bridge, filter);
+        workers_->post_all([id, bridge = bridge_id(*port.bridge),
+                            options = frame_device(port, order.interface.mac)](Worker& worker) {
+            worker.datapath().topology().add_frame_device(id, bridge, options);
         });
     } else {
         workers_->post_all([id, addresses = port.address, mtu = order.interface.mtu](Worker& worker) {

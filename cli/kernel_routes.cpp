@@ -24,9 +24,10 @@ std::set<Prefix> routes_over(const config::Config& config, const config::Port& t
     for (const auto& route : config.routes) {
         if (route.port != tun.name) routes.insert(route.to);
     }
-    // What a device of ours in the same namespace has an address in is reached by that device.
+    // What a device of ours in the same namespace has an address in is reached by that device. A packet
+    // port's addresses are its station's.
     for (const auto& port : config.ports) {
-        if (port.netns != tun.netns) continue;
+        if (port.netns != tun.netns || port.type == config::Port::Type::packet) continue;
         for (const Prefix& own : port.address) routes.erase(own.network());
     }
     std::erase_if(routes, [](const Prefix& route) { return route.length == 0; });

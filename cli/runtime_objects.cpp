@@ -118,8 +118,8 @@ RuntimePort port_from_json(const json& object, const std::string& path) {
         port.mtu = static_cast<std::uint16_t>(*mtu);
     if (const auto vlan = params.integer("vlan"))
         port.vlan = Params::checked(params.place("vlan"), config::parse_vlan(*vlan));
-    made.isolated = params.boolean("isolated").value_or(made.isolated);
-    made.spoof_check = params.boolean("spoof_check").value_or(made.spoof_check);
+    port.isolated = params.boolean("isolated").value_or(false);
+    port.spoof_check = params.boolean("spoof_check").value_or(true);
     made.labels = labels_of(params);
 
     if (port.mtu && *port.mtu < config::min_v6_mtu && config::has_v6(port.address)) {
@@ -160,8 +160,8 @@ json to_json(const RuntimePort& made) {
                 {"device", port.device},
                 {"bridge", port.bridge.value_or(std::string{})},
                 {"address", to_texts(port.address)},
-                {"isolated", made.isolated},
-                {"spoof_check", made.spoof_check},
+                {"isolated", port.isolated},
+                {"spoof_check", port.spoof_check},
                 {"labels", json::object()}};
     if (port.mac) object["mac"] = port.mac->to_string();
     if (port.mtu) object["mtu"] = *port.mtu;

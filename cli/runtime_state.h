@@ -35,8 +35,6 @@ namespace weft {
 
 struct RuntimePort {
     config::Port port;  // a veth
-    bool isolated = false;
-    bool spoof_check = true;
     std::map<std::string, std::string> labels;
 
     friend bool operator==(const RuntimePort&, const RuntimePort&) = default;

@@ -64,6 +64,7 @@ struct Bridge {
     std::uint32_t max_stations_per_port = 4096;
     std::vector<Prefix> gateway;
     std::optional<MacAddress> gateway_mac;  // absent: derived from the names of node and bridge
+    bool arp_suppress = false;              // answers ARP and neighbor discovery for stations that it knows
 
     friend bool operator==(const Bridge&, const Bridge&) = default;
 };
@@ -107,6 +108,9 @@ struct Port {
     bool keep = false;                // veth: the pair outlives weftd
     bool kernel_routes =
         true;  // tun: install routes to the peers' prefixes and the gateways' networks into its namespace
+    bool spoof_check =
+        false;  // nothing but `mac` and `address` may be its sources; packet: these are of who is behind
+    bool isolated = false;  // from the other isolated ports of its bridge
 
     friend bool operator==(const Port&, const Port&) = default;
 };

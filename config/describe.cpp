@@ -49,6 +49,8 @@ std::string in_words(const Port& port) {
         for (const VlanId vlan : port.trunk) vlans.push_back(vlan.value());
         text += fmt::format(", trunk {}", fmt::join(vlans, " "));
     }
+    if (port.spoof_check) text += ", guarded";
+    if (port.isolated) text += ", isolated";
     return text + list("address", port.address) + ")";
 }
 

@@ -25,6 +25,9 @@ struct Forbidden {
 
 constexpr std::string_view device_is_not_ours = "a packet port takes an existing device as it is";
 constexpr std::string_view set_it_on_the_device = "set it on the device with ip, and remove it here";
+constexpr std::string_view tell_who_is_behind =
+    "set it on the device with ip, and remove it here, or add spoof_check = true if it is the station's "
+    "behind it";
 constexpr std::string_view tun_has_no_frames = "a tun port carries IP, not Ethernet";
 constexpr std::string_view only_veth_is_patched = "only a veth port has a host end to be patched";
 
@@ -33,6 +36,8 @@ constexpr std::array forbidden_keys{
     Forbidden{Port::Type::tun, "vlan", tun_has_no_frames, "remove it, or write type = \"tap\""},
     Forbidden{Port::Type::tun, "trunk", tun_has_no_frames, "remove it, or write type = \"tap\""},
     Forbidden{Port::Type::tun, "mac", tun_has_no_frames, "remove it, or write type = \"tap\""},
+    Forbidden{Port::Type::tun, "spoof_check", tun_has_no_frames, "remove it, or write type = \"tap\""},
+    Forbidden{Port::Type::tun, "isolated", tun_has_no_frames, "remove it, or write type = \"tap\""},
     Forbidden{Port::Type::tap, "kernel_routes", "only a tun port has kernel routes",
               "remove it, or write type = \"tun\""},
     Forbidden{Port::Type::veth, "kernel_routes", "only a tun port has kernel routes",
@@ -41,8 +46,8 @@ constexpr std::array forbidden_keys{
     Forbidden{Port::Type::tun, "patch", only_veth_is_patched, "remove it"},
     Forbidden{Port::Type::packet, "patch", only_veth_is_patched, "remove it"},
     Forbidden{Port::Type::packet, "kernel_routes", "only a tun port has kernel routes", "remove it"},
-    Forbidden{Port::Type::packet, "address", device_is_not_ours, set_it_on_the_device},
-    Forbidden{Port::Type::packet, "mac", device_is_not_ours, set_it_on_the_device},
+    Forbidden{Port::Type::packet, "address", device_is_not_ours, tell_who_is_behind},
+    Forbidden{Port::Type::packet, "mac", device_is_not_ours, tell_who_is_behind},
     Forbidden{Port::Type::packet, "mtu", device_is_not_ours, set_it_on_the_device},
     Forbidden{Port::Type::packet, "txqueuelen", device_is_not_ours, set_it_on_the_device},
 };
@@ -69,9 +74,14 @@ Port::Patch read_patch(const Section& section) {
     return Port::Patch::automatic;
 }
 
+// Of a guarded packet port they are not the device's but of the station behind it.
+bool describes_station(const Section& section, const Forbidden& forbidden) {
+    return forbidden.cure == tell_who_is_behind && section.boolean("spoof_check").value_or(false);
+}
+
 void check_type(const Section& section, Port::Type type) {
     for (const Forbidden& forbidden : forbidden_keys) {
-        if (forbidden.type == type && section.has(forbidden.key)) {
+        if (forbidden.type == type && section.has(forbidden.key) && !describes_station(section, forbidden)) {
             section.report().add(section.at_key(forbidden.key),
                                  fmt::format("'{}': {}", forbidden.key, forbidden.why), forbidden.cure);
         }
@@ -84,6 +94,10 @@ void check_type(const Section& section, Port::Type type) {
     if (type == Port::Type::veth && !section.has("netns")) {
         section.report().add(section.at(), "a veth port needs the namespace that its other end is for",
                              "add netns = \"host-a\", or write type = \"tap\"");
+    }
+    if (type == Port::Type::packet && section.boolean("spoof_check").value_or(false) && !section.has("mac")) {
+        section.problem("spoof_check", "a packet port does not know who may send by it",
+                        "add mac = \"02:00:00:00:00:11\" and address = [...] of the station behind it");
     }
 }
 
@@ -131,6 +145,8 @@ Port read_port(const Section& section) {
         read_number(section, "txqueuelen", min_txqueuelen, max_txqueuelen).value_or(port.txqueuelen);
     port.fast_path = section.boolean("fastpath").value_or(true);
     port.kernel_routes = section.boolean("kernel_routes").value_or(true);
+    port.spoof_check = section.boolean("spoof_check").value_or(false);
+    port.isolated = section.boolean("isolated").value_or(false);
 
     if (port.mtu && *port.mtu < min_v6_mtu && has_v6(port.address)) {
         section.problem("mtu", fmt::format("an MTU of {} is too small for IPv6", *port.mtu),

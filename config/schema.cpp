@@ -58,6 +58,7 @@ constexpr std::array bridge_keys{
     Key{"max_stations_per_port", Kind::integer, optional, "max_stations_per_port = 4096"},
     Key{"gateway", Kind::texts, optional, R"(gateway = ["10.10.0.1/24"])"},
     Key{"gateway_mac", Kind::text, optional, R"(gateway_mac = "02:00:00:00:00:01")"},
+    Key{"arp_suppress", Kind::boolean, optional, "arp_suppress = true"},
 };
 
 constexpr std::array port_keys{
@@ -75,6 +76,8 @@ constexpr std::array port_keys{
     Key{"fastpath", Kind::boolean, optional, "fastpath = true"},
     Key{"txqueuelen", Kind::integer, optional, "txqueuelen = 1000"},
     Key{"kernel_routes", Kind::boolean, optional, "kernel_routes = false"},
+    Key{"spoof_check", Kind::boolean, optional, "spoof_check = true"},
+    Key{"isolated", Kind::boolean, optional, "isolated = true"},
 };
 
 constexpr std::array route_keys{

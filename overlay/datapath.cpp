@@ -108,7 +108,8 @@ std::optional<Classified> Datapath::admit(const Topology::BridgeSlot& slot, Port
     return *what;
 }
 
-// It goes where the flow's last frame went, if that still holds; else the bridge says.
+// It goes where the flow's last frame went, if that still holds; else the bridge says, if the port's guard
+// has no objection: to a flow that it has let pass it has none (port_guard.h).
 void Datapath::forward_frame(Frame frame) noexcept {
     auto& [slot, in, packet, what, flow_hash] = frame;
     const PortId known =
@@ -117,8 +118,12 @@ void Datapath::forward_frame(Frame frame) noexcept {
         if (in == trail_.out) close_trail(known, &frame);
         return deliver_frame(*slot, in, known, std::move(packet), what);
     }
+    if (const auto& guard = topology_.port(in).guard) {
+        if (const auto spoofed = guard->check(packet.bytes(), what)) return count(in, *spoofed);
+    }
     const Verdict verdict = slot->bridge.forward(what.flow, in, now_);
     if (verdict.learned) announce(StationLearned{slot->id, what.flow.vlan, what.flow.source_mac, in});
+    if (slot->bindings && verdict.action != Verdict::Action::drop && use_bindings(frame)) return;
     switch (verdict.action) {
         case Verdict::Action::drop:
             return count(in, verdict.reason);
@@ -213,6 +218,7 @@ void Datapath::route_datagram(PortId in, PortId sender, Packet datagram) noexcep
 
 void Datapath::forward_datagram(PortId in, Packet datagram, const Classified& what) noexcept {
     const RouteVerdict verdict = topology_.router().route(datagram, what, in, now_);
+    if (goes_around_isolation(verdict, in, what.flow.destination)) return count(trail_.from, Drop::isolated);
     if (verdict.reason) {
         count(in, *verdict.reason);
     } else if (verdict.action != RouteVerdict::Action::drop && FlowTable::follows(what)) {
@@ -226,6 +232,16 @@ void Datapath::forward_datagram(PortId in, Packet datagram, const Classified& wh
         }
     }
     deliver_datagram(in, verdict, std::move(datagram));
+}
+
+// From an isolated port through the gateway to a station of the same bridge, which may be isolated as well.
+// What such a station passes on as a router is another matter.
+bool Datapath::goes_around_isolation(const RouteVerdict& verdict, PortId in,
+                                     const IpAddress& destination) noexcept {
+    if (verdict.out != in || verdict.next_hop != destination) return false;
+    const Topology::BridgeSlot* slot = topology_.find_bridge(topology_.port(in).bridge);
+    const BridgeMember* from = slot == nullptr ? nullptr : slot->bridge.member(trail_.from);
+    return from != nullptr && from->is_isolated();
 }
 
 void Datapath::deliver_datagram(PortId in, const RouteVerdict& verdict, Packet datagram) noexcept {

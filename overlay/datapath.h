@@ -224,6 +224,12 @@ class Datapath {
     [[nodiscard]] std::optional<Classified> admit(const Topology::BridgeSlot& slot, PortId in,
                                                   Packet& frame) noexcept;
     void forward_frame(Frame frame) noexcept;
+    [[nodiscard]] bool use_bindings(Frame& frame) noexcept;
+    [[nodiscard]] bool use_arp(Frame& frame) noexcept;
+    [[nodiscard]] bool use_discovery(Frame& frame) noexcept;
+    [[nodiscard]] std::optional<BindingTable::Binding> find_binding(const Frame& frame,
+                                                                    const IpAddress& address) noexcept;
+    void deliver_answer(Frame& frame, const BindingTable::Binding& known) noexcept;
     void remember(const Frame& frame, PortId out) noexcept;
     [[nodiscard]] bool can_be_carried(const Frame& frame, PortId out) noexcept;
     [[nodiscard]] bool is_plain(PortId port) noexcept;
@@ -252,6 +258,8 @@ class Datapath {
     // Routed datagrams.
     void route_datagram(PortId in, PortId sender, Packet datagram) noexcept;
     void forward_datagram(PortId in, Packet datagram, const Classified& what) noexcept;
+    [[nodiscard]] bool goes_around_isolation(const RouteVerdict& verdict, PortId in,
+                                             const IpAddress& destination) noexcept;
     void deliver_datagram(PortId in, const RouteVerdict& verdict, Packet datagram) noexcept;
     [[nodiscard]] bool fragments_inside(PortId out) noexcept;
     void datagram_to_peer(PortId in, Port& tunnel, Packet datagram) noexcept;

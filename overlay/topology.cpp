@@ -9,8 +9,13 @@ namespace weft {
 
 void Topology::add_bridge(BridgeId id, const BridgeOptions& options) {
     if (bridges_.size() <= id.value()) bridges_.resize(id.value() + std::size_t{1});
-    bridges_[id.value()] =
-        std::make_unique<BridgeSlot>(BridgeSlot{id, options.vni, Bridge{options.limits, &generations_}});
+    bridges_[id.value()] = std::make_unique<BridgeSlot>(
+        BridgeSlot{id, options.vni, Bridge{options.limits, &generations_}, nullptr});
+    if (!options.arp_suppress) return;
+    bridges_[id.value()]->bindings = std::make_unique<BindingTable>(
+        BindingTable::Limits{.entries = options.limits.entries,
+                             .entries_per_port = options.limits.entries_per_port,
+                             .aging = options.limits.aging});
 }
 
 void Topology::remove_bridge(BridgeId id) {
@@ -26,19 +31,34 @@ void Topology::change_bridge(BridgeId id, const std::optional<Vni>& vni, Duratio
 }
 
 void Topology::change_vlans(PortId id, const VlanFilter& vlans) {
-    const BridgeId of = port(id).bridge;
-    Bridge& home = bridge(of).bridge;
-    BridgeMember member = *home.member(id);
+    const Port& device = port(id);
+    BridgeSlot& home = bridge(device.bridge);
+    BridgeMember member = *home.bridge.member(id);
     member.vlans = vlans;
-    home.remove_member(id);
-    home.add_member(member);
+    remove_member(home, id);
+    add_member(device.bridge, member);
+    bind_station(device, vlans);
     changed(id);
-    changed(of);
+    changed(device.bridge);
 }
 
-void Topology::add_frame_device(PortId id, BridgeId bridge_id, const VlanFilter& vlans) {
-    slot(id, Port::Kind::frame_device).bridge = bridge_id;
-    bridge(bridge_id).bridge.add_member({id, BridgeMember::no_group, vlans});
+// A guarded port's own addresses are known.
+void Topology::bind_station(const Port& guarded, const VlanFilter& vlans) {
+    BindingTable* bindings = bridge(guarded.bridge).bindings.get();
+    const auto vlan = vlans.untagged_vlan();
+    if (!guarded.guard || bindings == nullptr || !vlan) return;
+    bindings->fix(*vlan, guarded.guard->addresses(), guarded.guard->mac(), guarded.id);
+}
+
+void Topology::add_frame_device(PortId id, BridgeId bridge_id, const FrameDeviceOptions& options) {
+    Port& device = slot(id, Port::Kind::frame_device);
+    device.bridge = bridge_id;
+    add_member(bridge_id,
+               {.port = id,
+                .horizon_group = options.isolated ? BridgeMember::isolated_group : BridgeMember::no_group,
+                .vlans = options.vlans});
+    if (options.guard) device.guard = std::make_unique<const PortGuard>(*options.guard);
+    bind_station(device, options.vlans);
     changed(bridge_id);
 }
 
@@ -52,23 +72,26 @@ void Topology::add_leg(PortId id, BridgeId bridge_id, const LegOptions& options)
     leg.bridge = bridge_id;
     leg.gateway = std::make_unique<Gateway>(options.mac, options.addresses, Gateway::Limits{}, &generations_,
                                             Generations::of(id));
-    bridge(bridge_id).bridge.add_member(
-        {id, BridgeMember::no_group, VlanFilter::access(untagged), options.mac});
+    add_member(bridge_id, {id, BridgeMember::no_group, VlanFilter::access(untagged), options.mac});
     changed(bridge_id);
 
     auto addresses = options.addresses;
     addresses.push_back({leg.gateway->link_local(), 64});
+    if (BindingTable* bindings = bridge(bridge_id).bindings.get()) {
+        for (const Prefix& own : addresses) bindings->fix(untagged, {&own.address, 1}, options.mac, id);
+    }
     router_.add_port({id, RouterPort::Kind::leg, options.mtu, addresses});
 }
 
 void Topology::remove_port(PortId id) {
     Port& removed = port(id);
     if (removed.kind == Port::Kind::frame_device || removed.kind == Port::Kind::leg) {
-        bridge(removed.bridge).bridge.remove_member(id);
+        remove_member(bridge(removed.bridge), id);
     }
     if (removed.kind != Port::Kind::frame_device) router_.remove_port(id);
     removed.kind = Port::Kind::absent;
     removed.gateway.reset();
+    removed.guard.reset();
     changed(id);
     changed_policy();
 }
@@ -98,7 +121,7 @@ void Topology::add_peer(PeerId id, PortId port_id, const PeerOptions& options) {
 void Topology::stretch(const Peer& peer, const std::vector<BridgeId>& bridges) {
     for (const BridgeId stretched : bridges) {
         if (bridge(stretched).bridge.member(peer.port) != nullptr) continue;
-        bridge(stretched).bridge.add_member({peer.port, BridgeMember::tunnel_group, VlanFilter::all()});
+        add_member(stretched, {peer.port, BridgeMember::tunnel_group, VlanFilter::all()});
         changed(stretched);
     }
 }
@@ -116,7 +139,7 @@ void Topology::change_peer(PeerId id, const Reach& from, const Reach& to) {
     for (auto& slot : bridges_) {
         if (!slot || std::ranges::find(to.bridges, slot->id) != to.bridges.end()) continue;
         if (slot->bridge.member(peer->port) == nullptr) continue;
-        slot->bridge.remove_member(peer->port);
+        remove_member(*slot, peer->port);
         changed(slot->id);
     }
     stretch(*peer, to.bridges);
@@ -139,7 +162,7 @@ void Topology::remove_peer(PeerId id) {
     const PortId port_id = peer->port;
     peers_.remove(id);
     for (auto& slot : bridges_) {
-        if (slot) slot->bridge.remove_member(port_id);
+        if (slot) remove_member(*slot, port_id);
     }
     router_.remove_port(port_id);
     port(port_id).kind = Port::Kind::absent;
@@ -171,7 +194,9 @@ Topology::BridgeSlot* Topology::bridge_of(Vni vni) noexcept {
 
 void Topology::expire_stations(Instant now) noexcept {
     for (auto& slot : bridges_) {
-        if (slot) slot->bridge.expire(now);
+        if (!slot) continue;
+        slot->bridge.expire(now);
+        if (slot->bindings) slot->bindings->expire(now);
     }
 }
 
@@ -214,6 +239,17 @@ Snapshot Topology::snapshot(Instant now) const {
     }
     router_.routes().for_each([&](const Prefix&, const Route& route) { snapshot.routes.push_back(route); });
     return snapshot;
+}
+
+void Topology::add_member(BridgeId id, const BridgeMember& member) {
+    BridgeSlot& slot = bridge(id);
+    slot.bridge.add_member(member);
+    if (slot.bindings) slot.bindings->add_port(member.port);
+}
+
+void Topology::remove_member(BridgeSlot& slot, PortId port) {
+    slot.bridge.remove_member(port);
+    if (slot.bindings) slot.bindings->forget_port(port);
 }
 
 Port& Topology::slot(PortId id, Port::Kind kind) {

@@ -14,10 +14,12 @@
 
 #include "overlay/peer_table.h"
 #include "overlay/snapshot.h"
+#include "vswitch/binding_table.h"
 #include "vswitch/bridge.h"
 #include "vswitch/gateway.h"
 #include "vswitch/generations.h"
 #include "vswitch/id.h"
+#include "vswitch/port_guard.h"
 #include "vswitch/router.h"
 
 namespace weft {
@@ -33,9 +35,10 @@ struct Port {
 
     PortId id;
     Kind kind = Kind::absent;
-    BridgeId bridge;                   // frame_device, leg
-    PeerId peer;                       // tunnel
-    std::unique_ptr<Gateway> gateway;  // leg
+    BridgeId bridge;                         // frame_device, leg
+    PeerId peer;                             // tunnel
+    std::unique_ptr<Gateway> gateway;        // leg
+    std::unique_ptr<const PortGuard> guard;  // frame_device, if its sources are checked
     TrafficCounters traffic;
     DropCounters drops;
 };
@@ -43,6 +46,13 @@ struct Port {
 struct BridgeOptions {
     std::optional<Vni> vni;
     MacTable::Limits limits;
+    bool arp_suppress = false;  // it answers ARP and neighbor discovery for stations that it knows
+};
+
+struct FrameDeviceOptions {
+    VlanFilter vlans = VlanFilter::all();
+    bool isolated = false;                          // from the other isolated ones of its bridge
+    std::optional<PortGuard> guard = std::nullopt;  // of what comes from it; absent: anything may
 };
 
 struct LegOptions {
@@ -69,6 +79,7 @@ class Topology {
         BridgeId id;
         std::optional<Vni> vni;
         Bridge bridge;
+        std::unique_ptr<BindingTable> bindings;  // if it answers for its stations
     };
 
     void add_bridge(BridgeId id, const BridgeOptions& options);
@@ -77,7 +88,7 @@ class Topology {
     // In place: members and stations stay.
     void change_bridge(BridgeId id, const std::optional<Vni>& vni, Duration aging);
 
-    void add_frame_device(PortId id, BridgeId bridge, const VlanFilter& vlans);
+    void add_frame_device(PortId id, BridgeId bridge, const FrameDeviceOptions& options);
     void add_datagram_device(PortId id, const std::vector<Prefix>& addresses, std::uint16_t mtu);
     void add_leg(PortId id, BridgeId bridge, const LegOptions& options);
     void remove_port(PortId id);
@@ -129,6 +140,9 @@ class Topology {
 
   private:
     Port& slot(PortId id, Port::Kind kind);
+    void add_member(BridgeId bridge, const BridgeMember& member);
+    static void remove_member(BridgeSlot& slot, PortId port);
+    void bind_station(const Port& guarded, const VlanFilter& vlans);
     void stretch(const Peer& peer, const std::vector<BridgeId>& bridges);
     void route_to(const Peer& peer, const std::vector<Prefix>& prefixes);
 

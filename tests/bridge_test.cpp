@@ -141,6 +141,23 @@ TEST_CASE("a frame from one tunnel to a station behind another is dropped") {
     check_forward(bridge.forward(flow(station_b, station_a), port_1, at(0s)), tunnel_a);
 }
 
+TEST_CASE("isolated members hear everybody but one another") {
+    Bridge bridge = two_ports_and_two_tunnels();
+    const PortId port_3{4};
+    bridge.add_member({.port = port_1, .horizon_group = BridgeMember::isolated_group});
+    bridge.add_member({.port = port_3, .horizon_group = BridgeMember::isolated_group});
+    bridge.add_member({.port = leg, .address = mac("02:00:00:00:00:fe")});
+    CHECK(flooded(bridge, port_1) == std::vector{port_2, tunnel_a, tunnel_b, leg});
+    CHECK(flooded(bridge, port_2) == std::vector{port_1, tunnel_a, tunnel_b, port_3, leg});
+    CHECK(flooded(bridge, tunnel_a) == std::vector{port_1, port_2, port_3, leg});
+    introduce(bridge, station_a, port_3);
+    check_drop(bridge.forward(flow(station_b, station_a), port_1, at(0s)), Drop::isolated);
+    check_drop(bridge.would_forward(flow(station_b, station_a), port_1, at(0s)), Drop::isolated);
+    check_forward(bridge.forward(flow(station_b, station_a), port_2, at(0s)), port_3);
+    check_forward(bridge.forward(flow(station_b, station_a), tunnel_a, at(0s)), port_3);
+    check_forward(bridge.forward(flow(station_b, mac("02:00:00:00:00:fe")), port_1, at(0s)), leg);
+}
+
 TEST_CASE("a group or zero source address is refused and not learned") {
     Bridge bridge = two_ports_and_two_tunnels();
     for (const MacAddress& source : {broadcast_mac, mac("03:00:00:00:00:01"), MacAddress{}}) {

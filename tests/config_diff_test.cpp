@@ -229,6 +229,8 @@ class Generator {
         }
         port.bridge = bridges[below(static_cast<unsigned>(bridges.size()))].name;
         if (flip()) port.vlan = VlanId{10};
+        port.spoof_check = flip();
+        port.isolated = flip();
         return port;
     }
 
@@ -314,6 +316,16 @@ TEST_CASE("a stop removes everything in the opposite order of its kind") {
     CHECK(words.front() == "remove route 10.99.0.0/16 to peer site-b");
     CHECK(words[3] == "remove port weft0 (tun tun0, address 10.20.1.1/24)");
     CHECK(words.back() == "remove bridge lan (VNI 100, gateway 10.10.0.1/24)");
+}
+
+TEST_CASE("a port that is guarded or isolated from now on comes anew, and says so") {
+    const Config before = example();
+    Config after = example();
+    after.ports[0].spoof_check = true;
+    after.ports[0].isolated = true;
+    CHECK(in_words(diff(&before, &after)) ==
+          std::vector<std::string>{"remove port a1 (tap in host-a, bridge lan, VLAN 10)",
+                                   "add port a1 (tap in host-a, bridge lan, VLAN 10, guarded, isolated)"});
 }
 
 TEST_CASE("a bridge with another size takes its ports and next hops with it, and its peers join anew") {

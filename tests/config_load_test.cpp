@@ -52,6 +52,7 @@ gateway_mac = "02:00:00:00:00:01"
 
 [[bridge]]
 name = "local"
+arp_suppress = true
 max_stations = 16
 
 [[port]]
@@ -71,6 +72,9 @@ type = "packet"
 device = "eth1"
 bridge = "local"
 trunk = [10, 20]
+spoof_check = true
+mac = "02:00:00:00:00:13"
+address = ["10.10.0.13/24"]
 
 [[port]]
 name = "weft0"
@@ -90,6 +94,7 @@ mac = "02:00:00:00:00:12"
 mtu = 1400
 txqueuelen = 500
 patch = "tc"
+isolated = true
 
 [[route]]
 to = "0.0.0.0/0"
@@ -181,7 +186,9 @@ TEST_CASE("every key of a full file arrives in its struct") {
     CHECK(lan.max_stations_per_port == 50);
     CHECK(lan.gateway == std::vector{*Prefix::parse("10.10.0.1/24"), *Prefix::parse("fd00:10::1/64")});
     CHECK(lan.gateway_mac == MacAddress::parse("02:00:00:00:00:01"));
+    CHECK_FALSE(lan.arp_suppress);
     CHECK_FALSE(config.bridges[1].vni);
+    CHECK(config.bridges[1].arp_suppress);
     CHECK(config.bridges[1].max_stations_per_port == 16);
 
     REQUIRE(config.ports.size() == 4);
@@ -196,6 +203,10 @@ TEST_CASE("every key of a full file arrives in its struct") {
     CHECK(config.ports[1].type == Port::Type::packet);
     CHECK(config.ports[1].device == "eth1");
     CHECK(config.ports[1].trunk == std::vector{VlanId{10}, VlanId{20}});
+    CHECK(config.ports[1].spoof_check);
+    CHECK_FALSE(config.ports[1].isolated);
+    CHECK(config.ports[1].mac == MacAddress::parse("02:00:00:00:00:13"));
+    CHECK(config.ports[1].address == std::vector{*Prefix::parse("10.10.0.13/24")});
     CHECK(config.ports[2].type == Port::Type::tun);
     CHECK_FALSE(config.ports[2].kernel_routes);
     CHECK(config.ports[3].type == Port::Type::veth);
@@ -204,6 +215,8 @@ TEST_CASE("every key of a full file arrives in its struct") {
     CHECK(config.ports[3].mac == MacAddress::parse("02:00:00:00:00:12"));
     CHECK(config.ports[3].mtu == 1400);
     CHECK(config.ports[3].patch == Port::Patch::tc);
+    CHECK(config.ports[3].isolated);
+    CHECK_FALSE(config.ports[3].spoof_check);
     CHECK(config.ports[0].patch == Port::Patch::automatic);
 
     REQUIRE(config.routes.size() == 3);

@@ -234,11 +234,40 @@ mtu = 1500
 txqueuelen = 1000
 kernel_routes = true
 )",
-     {R"(11:1: 'address': a packet port takes an existing device as it is: set it on the device with ip, and remove it here)",
-      R"(12:1: 'mac': a packet port takes an existing device as it is: set it on the device with ip, and remove it here)",
+     {R"(11:1: 'address': a packet port takes an existing device as it is: set it on the device with ip, and remove it here, or add spoof_check = true if it is the station's behind it)",
+      R"(12:1: 'mac': a packet port takes an existing device as it is: set it on the device with ip, and remove it here, or add spoof_check = true if it is the station's behind it)",
       R"(13:1: 'mtu': a packet port takes an existing device as it is: set it on the device with ip, and remove it here)",
       R"(14:1: 'txqueuelen': a packet port takes an existing device as it is: set it on the device with ip, and remove it here)",
       R"(15:1: 'kernel_routes': only a tun port has kernel routes: remove it)"}},
+    {"ports whose sources cannot be checked, or who cannot be isolated",
+     R"([node]
+name = "n"
+private_key_file = "a.key"
+[[bridge]]
+name = "lan"
+[[port]]
+name = "t"
+type = "tun"
+spoof_check = true
+isolated = false
+[[port]]
+name = "e"
+type = "packet"
+bridge = "lan"
+address = ["10.0.0.2/24"]
+spoof_check = true
+[[port]]
+name = "a"
+type = "tap"
+bridge = "lan"
+spoof_check = "yes"
+isolated = 1
+)",
+     {R"(9:1: 'spoof_check': a tun port carries IP, not Ethernet: remove it, or write type = "tap")",
+      R"(10:1: 'isolated': a tun port carries IP, not Ethernet: remove it, or write type = "tap")",
+      R"(16:15: a packet port does not know who may send by it: add mac = "02:00:00:00:00:11" and address = [...] of the station behind it)",
+      R"(21:15: 'spoof_check' must be true or false, not a string: write spoof_check = true)",
+      R"(22:12: 'isolated' must be true or false, not an integer: write isolated = true)"}},
     {"a device that holds no packets to speak of",
      R"([node]
 name = "n"

@@ -79,9 +79,9 @@ struct Node {
     Node() {
         topology.add_bridge(lan, {.vni = vni, .limits = {}});
         topology.add_bridge(other, {.vni = std::nullopt, .limits = {}});
-        topology.add_frame_device(tap1, lan, VlanFilter::all());
-        topology.add_frame_device(tap2, lan, VlanFilter::all());
-        topology.add_frame_device(other_tap, other, VlanFilter::all());
+        topology.add_frame_device(tap1, lan, {});
+        topology.add_frame_device(tap2, lan, {});
+        topology.add_frame_device(other_tap, other, {});
         topology.add_datagram_device(tun, {prefix("10.1.0.1/24")}, 1500);
         topology.add_leg(lan_leg, lan,
                          {.mac = lan_gateway, .addresses = {prefix("10.3.0.1/24")}, .mtu = 1500});

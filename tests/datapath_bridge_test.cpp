@@ -55,10 +55,10 @@ struct SwitchNode : SingleNode {
         : SingleNode(pool_size) {
         topology().add_bridge(lan, {.vni = vni, .limits = {}});
         topology().add_bridge(other, {.vni = other_vni, .limits = {}});
-        topology().add_frame_device(tap1, lan, vlans1);
-        topology().add_frame_device(tap2, lan, vlans2);
-        topology().add_frame_device(tap3, lan, vlans3);
-        topology().add_frame_device(other_tap, other, VlanFilter::all());
+        topology().add_frame_device(tap1, lan, {.vlans = vlans1});
+        topology().add_frame_device(tap2, lan, {.vlans = vlans2});
+        topology().add_frame_device(tap3, lan, {.vlans = vlans3});
+        topology().add_frame_device(other_tap, other, {});
     }
 
     void add_esp_peer() {

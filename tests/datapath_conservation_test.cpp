@@ -47,9 +47,9 @@ const Endpoint plain_there = Endpoint{ip("192.0.2.3"), 4789};
 struct StrictNode : SingleNode {
     StrictNode() {
         topology().add_bridge(lan, {.vni = vni, .limits = {}});
-        topology().add_frame_device(tap1, lan, VlanFilter::all());
-        topology().add_frame_device(tap2, lan, VlanFilter::access(VlanId{10}));
-        topology().add_frame_device(trunk, lan, VlanFilter::trunk({VlanId{10}, VlanId{20}}));
+        topology().add_frame_device(tap1, lan, {});
+        topology().add_frame_device(tap2, lan, {.vlans = VlanFilter::access(VlanId{10})});
+        topology().add_frame_device(trunk, lan, {.vlans = VlanFilter::trunk({VlanId{10}, VlanId{20}})});
         topology().add_datagram_device(tun, {prefix("10.1.0.1/24"), prefix("2001:db8:1::1/64")}, 1500);
         topology().add_peer(esp_peer, esp_port,
                             {.endpoint = esp_there,
@@ -69,7 +69,7 @@ struct StrictNode : SingleNode {
 struct FullNode : StrictNode {
     FullNode() {
         topology().add_bridge(other, {.vni = Vni{200}, .limits = {}});
-        topology().add_frame_device(other_tap, other, VlanFilter::all());
+        topology().add_frame_device(other_tap, other, {});
         topology().add_leg(lan_leg, lan,
                            {.mac = station(0x81),
                             .addresses = {prefix("10.3.0.1/24"), prefix("2001:db8:3::1/64")},

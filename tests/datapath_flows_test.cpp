@@ -24,9 +24,9 @@ struct FlowNode : SingleNode {
     explicit FlowNode(const VlanFilter& vlans_left = VlanFilter::all(),
                       const VlanFilter& vlans_right = VlanFilter::all()) {
         topology().add_bridge(lan, {.vni = Vni{100}, .limits = {}});
-        topology().add_frame_device(left, lan, vlans_left);
-        topology().add_frame_device(right, lan, vlans_right);
-        topology().add_frame_device(elsewhere, lan, VlanFilter::all());
+        topology().add_frame_device(left, lan, {.vlans = vlans_left});
+        topology().add_frame_device(right, lan, {.vlans = vlans_right});
+        topology().add_frame_device(elsewhere, lan, {});
         datapath.offload_to(&carrier, {});
     }
 
@@ -159,8 +159,8 @@ TEST_CASE("flows of a peer without keys are carried with the bridge's VNI and a 
 TEST_CASE("flows of a bridge without tunnels have no VNI") {
     FlowNode node;
     node.topology().add_bridge(BridgeId{1}, {});
-    node.topology().add_frame_device(PortId{8}, BridgeId{1}, VlanFilter::all());
-    node.topology().add_frame_device(PortId{9}, BridgeId{1}, VlanFilter::all());
+    node.topology().add_frame_device(PortId{8}, BridgeId{1}, {});
+    node.topology().add_frame_device(PortId{9}, BridgeId{1}, {});
     for (int i = 0; i < 80; ++i) {
         node.from_port(PortId{8}, FlowNode::frame(false));
         node.from_port(PortId{9}, FlowNode::frame(true));

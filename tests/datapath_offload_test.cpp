@@ -38,8 +38,8 @@ const Addresses v6{ip("2001:db8:1::2"), ip("2001:db8:2::2")};
 struct OffloadNode : SingleNode {
     explicit OffloadNode(std::size_t pool_size = 64, bool encrypted = true) : SingleNode(pool_size) {
         topology().add_bridge(lan, {.vni = vni, .limits = {}});
-        topology().add_frame_device(tap1, lan, VlanFilter::all());
-        topology().add_frame_device(tap2, lan, VlanFilter::all());
+        topology().add_frame_device(tap1, lan, {});
+        topology().add_frame_device(tap2, lan, {});
         topology().add_datagram_device(tun, {prefix("10.1.0.1/24")}, 1500);
         if (encrypted) {
             topology().add_peer(esp_peer, esp_port,

@@ -39,8 +39,8 @@ struct RouterNode : SingleNode {
     explicit RouterNode(std::uint16_t tun_mtu = 1500, std::uint16_t peer_mtu = 1438) {
         topology().add_bridge(red, {.vni = Vni{1}, .limits = {}});
         topology().add_bridge(blue, {.vni = Vni{2}, .limits = {}});
-        topology().add_frame_device(red_tap, red, VlanFilter::all());
-        topology().add_frame_device(blue_tap, blue, VlanFilter::all());
+        topology().add_frame_device(red_tap, red, {});
+        topology().add_frame_device(blue_tap, blue, {});
         topology().add_leg(red_leg, red,
                            {.mac = red_gateway,
                             .addresses = {prefix("10.1.0.1/24"), prefix("2001:db8:1::1/64")},

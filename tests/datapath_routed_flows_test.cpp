@@ -57,10 +57,10 @@ struct RoutedNode : SingleNode {
     explicit RoutedNode(bool encrypted = false) {
         topology().add_bridge(red, {.vni = Vni{1}, .limits = {}});
         topology().add_bridge(blue, {.vni = Vni{2}, .limits = {}});
-        topology().add_frame_device(red_tap, red, VlanFilter::all());
-        topology().add_frame_device(red_other, red, VlanFilter::all());
-        topology().add_frame_device(blue_tap, blue, VlanFilter::all());
-        topology().add_frame_device(blue_other, blue, VlanFilter::all());
+        topology().add_frame_device(red_tap, red, {});
+        topology().add_frame_device(red_other, red, {});
+        topology().add_frame_device(blue_tap, blue, {});
+        topology().add_frame_device(blue_other, blue, {});
         topology().add_leg(red_leg, red,
                            {.mac = red_gateway,
                             .addresses = {prefix("10.1.0.1/24"), prefix("2001:db8:1::1/64")},
@@ -331,9 +331,9 @@ TEST_CASE("whatever changes its way voids a routed flow") {
          topology([](Topology& t) { t.set_mtu(blue_leg, 1280); })},
         {"the TUN's MTU is set", red_host, tun_host, topology([](Topology& t) { t.set_mtu(tun, 1280); })},
         {"a member is added to the first bridge", red_host, blue_host,
-         topology([](Topology& t) { t.add_frame_device(PortId{9}, red, VlanFilter::all()); })},
+         topology([](Topology& t) { t.add_frame_device(PortId{9}, red, {}); })},
         {"a member is added to the last bridge", red_host, blue_host,
-         topology([](Topology& t) { t.add_frame_device(PortId{9}, blue, VlanFilter::all()); })},
+         topology([](Topology& t) { t.add_frame_device(PortId{9}, blue, {}); })},
         {"a leg with the neighbor's address is added", red_host, blue_host, topology([](Topology& t) {
              t.add_leg(PortId{9}, blue,
                        {.mac = blue_host.mac, .addresses = {prefix("10.9.0.1/24")}, .mtu = 1500});

@@ -36,7 +36,7 @@ Bytes datagram_out() {
 struct PeerNode : SingleNode {
     explicit PeerNode(const std::optional<Endpoint>& endpoint = there) {
         topology().add_bridge(lan, {.vni = vni, .limits = {}});
-        topology().add_frame_device(tap, lan, VlanFilter::all());
+        topology().add_frame_device(tap, lan, {});
         topology().add_datagram_device(tun, {prefix("10.1.0.1/24")}, 1438);
         topology().add_peer(peer, tunnel,
                             {.endpoint = endpoint,

@@ -81,6 +81,8 @@ std::vector<Expected> valid_datagrams() {
         {"later fragment6", v6().fragment(16, false).protocol(udp).payload(8), udp, absent, 0, 0, true},
         {"later fragment6 of extensions", v6().fragment(16, false).protocol(routing).payload(8), routing,
          absent, 0, 0, true},
+        {"first fragment6 of what is one", v6().fragment(0, true).fragment(0, false).udp(1000, 53).payload(8),
+         udp, 56, 1000, 53, true},
         {"atomic fragment6", v6().fragment(0, false).udp(1000, 53), udp, 48, 1000, 53},
     };
 }
@@ -92,6 +94,8 @@ void check_against(const Expected& row, const Classified& what, std::uint16_t ne
     CHECK(what.network == network);
     CHECK(what.transport == (row.transport == Classified::absent ? row.transport : network + row.transport));
     CHECK(what.is_fragment == row.is_fragment);
+    const bool is_later = row.name.starts_with("later") || row.name.starts_with("last");
+    CHECK(what.is_later_fragment == is_later);
     CHECK(what.flow.ether_type == (is_v6 ? ether_type::ipv6 : ether_type::ipv4));
     CHECK(what.flow.source == (is_v6 ? v6_a : v4_a));
     CHECK(what.flow.destination == (is_v6 ? v6_b : v4_b));

@@ -58,6 +58,18 @@ TEST_CASE("peers, gateways and routes that lead elsewhere are reached over a TUN
                   "10.4.0.0/16", "10.6.0.0/16"}));
 }
 
+TEST_CASE("the addresses of the station behind a packet port are not the kernel's to reach by it") {
+    config::Config config;
+    config.ports.push_back(tun("weft0", "10.0.0.1/24"));
+    config::Port behind;
+    behind.type = config::Port::Type::packet;
+    behind.spoof_check = true;
+    behind.address = {prefix("10.1.0.2/16")};
+    config.ports.push_back(behind);
+    config.peers.push_back(peer({"10.1.0.0/16"}));
+    CHECK(routes_over(config, config.ports[0]) == routes({"10.1.0.0/16"}));
+}
+
 TEST_CASE("a default route is never put into the kernel's table") {
     config::Config config;
     config.ports.push_back(tun("weft0", "10.0.0.1/24"));

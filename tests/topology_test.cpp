@@ -21,7 +21,7 @@ struct Fixture {
     Fixture() {
         topology.add_bridge(lan, {.vni = Vni{100}, .limits = {}});
         topology.add_bridge(other, {.vni = std::nullopt, .limits = {}});
-        topology.add_frame_device(tap, lan, VlanFilter::all());
+        topology.add_frame_device(tap, lan, {});
         topology.add_leg(
             leg, lan, {.mac = mac("02:00:00:00:00:01"), .addresses = {prefix("10.1.0.1/24")}, .mtu = 1500});
         topology.add_datagram_device(tun, {prefix("10.3.0.1/24")}, 1500);

@@ -42,8 +42,8 @@ struct TwoSites {
     static void make(Node& node, Node& other, const Site& site) {
         node.configure([&other, site](Node& made) {
             made.topology().add_bridge(lan, {.vni = Vni{100}, .limits = {}});
-            made.topology().add_frame_device(tap, lan, VlanFilter::all());
-            made.topology().add_frame_device(second_tap, lan, VlanFilter::all());
+            made.topology().add_frame_device(tap, lan, {});
+            made.topology().add_frame_device(second_tap, lan, {});
             made.topology().add_datagram_device(tun, {{site.address, 24}}, 1438);
             made.topology().add_leg(
                 leg, lan, {.mac = {{2, 0, 0, 0, 0, 0xF}}, .addresses = {{site.gateway, 24}}, .mtu = 1400});

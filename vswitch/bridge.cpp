@@ -75,7 +75,8 @@ Verdict Bridge::decide(const FlowKey& flow, const BridgeMember& from, Instant no
     const BridgeMember* to = member(out);
     if (to == nullptr) return Verdict::flood();
     if (out == from.port) return Verdict::drop(Drop::same_port);
-    if (share_horizon(from, *to)) return Verdict::drop(Drop::split_horizon);
+    if (share_horizon(from, *to))
+        return Verdict::drop(from.is_isolated() ? Drop::isolated : Drop::split_horizon);
     if (!to->vlans.carries(flow.vlan)) return Verdict::drop(Drop::vlan_not_allowed);
     return Verdict::forward(out);
 }

@@ -3,7 +3,9 @@
 //
 // A member is any port: a local device, the tunnel to a peer, the router's leg. Members with the same horizon
 // group other than 0 never hear from one another: all tunnels share one, so that a full mesh of them has no
-// loop.
+// loop, and all isolated ports another one, so that they have only the leg, the tunnels and the other ports
+// to talk to. Isolation is this node's: what isolated stations send reaches the other nodes of a stretched
+// bridge, where nothing says that it came from one.
 //
 // forward(), step by step; whatever is dropped before the third teaches nothing:
 //   1. The source must be a single station's address, the destination none that stays on its link (802.1Q
@@ -47,11 +49,14 @@ struct Verdict {
 struct BridgeMember {
     static constexpr std::uint8_t no_group = 0;
     static constexpr std::uint8_t tunnel_group = 1;
+    static constexpr std::uint8_t isolated_group = 2;
 
     PortId port;
     std::uint8_t horizon_group = no_group;
     VlanFilter vlans = VlanFilter::all();
     MacAddress address{};  // the member's own, of a leg; zero: it has none
+
+    [[nodiscard]] bool is_isolated() const noexcept { return horizon_group == isolated_group; }
 };
 
 class Bridge {

@@ -27,6 +27,13 @@ namespace weft {
     X(same_port, "the destination is on the port that the frame came from")                       \
     X(split_horizon, "from one tunnel to another, which a full mesh never needs")                 \
     X(no_member, "there is no other port to flood to")                                            \
+    X(isolated, "from an isolated port to another one of its bridge")                             \
+    X(spoofed_mac, "by a guarded port, from another MAC address than its own")                    \
+    X(spoofed_ip, "by a guarded port, from another IP address than its own")                      \
+    X(spoofed_arp, "by a guarded port, ARP in another's name")                                    \
+    X(spoofed_nd, "by a guarded port, IPv6 neighbor discovery in another's name")                 \
+    X(router_advertisement, "by a guarded port, an IPv6 router advertisement or redirect")        \
+    X(dhcp_server, "by a guarded port, what only a DHCP server sends")                            \
     X(unknown_protocol, "neither IPv4, IPv6, ARP nor anything else that is spoken here")          \
     X(no_route, "no route to the destination")                                                    \
     X(ttl_exceeded, "TTL or hop limit reached zero")                                              \

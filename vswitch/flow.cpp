@@ -84,7 +84,7 @@ std::expected<Payload, Drop> walk_extensions(Bytes datagram, std::uint8_t next_h
         payload.protocol = fragment->next_header;  // every extension header begins with it
         payload.begin += size;
         if (!is_fragment_header) continue;
-        payload.is_fragment = fragment->is_fragment();
+        payload.is_fragment |= fragment->is_fragment();
         payload.has_transport = fragment->offset() == 0;
         if (!payload.has_transport) return payload;
     }
@@ -149,6 +149,7 @@ bool read_transport(Bytes transport, FlowKey& flow) noexcept {
 void note_payload(Classified& what, Bytes packet, std::size_t network, const Payload& payload) noexcept {
     what.network = static_cast<std::uint16_t>(network);
     what.is_fragment = payload.is_fragment;
+    what.is_later_fragment = !payload.has_transport;
     what.flow.protocol = payload.protocol;
     if (!payload.has_transport) return;
     const std::size_t begin = network + payload.begin;

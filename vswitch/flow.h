@@ -42,6 +42,7 @@ struct Classified {
     std::uint16_t network = absent;    // offset of the IP header from data()
     std::uint16_t transport = absent;  // offset of the TCP, UDP or ICMP header; absent in later fragments
     bool is_fragment = false;
+    bool is_later_fragment = false;  // the beginning is in another one
 
     [[nodiscard]] bool is_ip() const noexcept { return network != absent; }
 };

@@ -102,6 +102,7 @@ Gateway::Received Gateway::answer(Packet& frame, const NeighborMessage& solicita
         note(solicitation.source, *solicitation.link_address, Unknown::learn, now, out);
     write_neighbor_message(frame,
                            {.is_solicitation = false,
+                            .from_router = true,
                             .solicited = !is_probe,
                             .override_entry = true,
                             .source = solicitation.target,

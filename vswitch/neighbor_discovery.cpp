@@ -102,6 +102,7 @@ std::expected<std::optional<NeighborMessage>, Drop> parse_neighbor_message(Packe
                                                 is_solicitation ? source_link_address : target_link_address);
     if (!link_address) return std::unexpected(link_address.error());
     const NeighborMessage message{.is_solicitation = is_solicitation,
+                                  .from_router = !is_solicitation && (icmp.rest & router_flag) != 0,
                                   .solicited = !is_solicitation && (icmp.rest & solicited_flag) != 0,
                                   .override_entry = !is_solicitation && (icmp.rest & override_flag) != 0,
                                   .source = what.flow.source,
@@ -133,10 +134,10 @@ void write_neighbor_message(Packet& frame, const NeighborMessage& message, const
     constexpr std::size_t network = sizeof(EthernetHeader);
     constexpr std::size_t transport = network + sizeof(Ipv6Header);
     constexpr std::size_t size = sizeof(NeighborHeader) + sizeof(LinkAddressOption);
-    const std::uint32_t flags = message.is_solicitation
-                                    ? 0
-                                    : router_flag | (message.solicited ? solicited_flag : 0) |
-                                          (message.override_entry ? override_flag : 0);
+    const std::uint32_t flags = message.is_solicitation ? 0
+                                                        : (message.from_router ? router_flag : 0) |
+                                                              (message.solicited ? solicited_flag : 0) |
+                                                              (message.override_entry ? override_flag : 0);
     frame.resize(transport + size);
     *writable_view<EthernetHeader>(frame.bytes()) = {
         .destination = destination, .source = mac, .type = ether_type::ipv6};

@@ -27,6 +27,7 @@ namespace weft {
 
 struct NeighborMessage {
     bool is_solicitation = false;
+    bool from_router = false;     // advertisement
     bool solicited = false;       // advertisement: the answer to a solicitation
     bool override_entry = false;  // advertisement: stands before what is known
     IpAddress source;  // unspecified: the solicitation probes for duplicates (RFC 4862 section 5.4)

@@ -85,8 +85,13 @@ bool VlanFilter::carries(VlanId vlan) const noexcept {
     return false;
 }
 
+std::optional<VlanId> VlanFilter::untagged_vlan() const noexcept {
+    if (mode_ == Mode::trunk) return std::nullopt;
+    return mode_ == Mode::access ? access_ : untagged;
+}
+
 bool VlanFilter::is_untagged(VlanId vlan) const noexcept {
-    return mode_ != Mode::trunk && vlan == (mode_ == Mode::access ? access_ : untagged);
+    return untagged_vlan() == vlan;
 }
 
 void VlanFilter::emit(Packet& frame) const noexcept {

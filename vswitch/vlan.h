@@ -12,6 +12,7 @@
 
 #include <bitset>
 #include <expected>
+#include <optional>
 #include <vector>
 
 #include "vswitch/drop.h"
@@ -41,6 +42,9 @@ class VlanFilter {
     std::expected<VlanId, Drop> admit(Packet& frame) const noexcept;
 
     [[nodiscard]] bool carries(VlanId vlan) const noexcept;
+
+    // The one whose frames have no tag on the wire here; a trunk has none.
+    [[nodiscard]] std::optional<VlanId> untagged_vlan() const noexcept;
 
     // Whether this VLAN's frames have no tag on the wire here.
     [[nodiscard]] bool is_untagged(VlanId vlan) const noexcept;

@@ -46,8 +46,8 @@ Node::Node(const Scale& scale) : pool(pool_size), scale_(scale), datapath_(pool)
     const std::uint32_t entries = scale.stations + 16;
     Topology& topology = datapath_.topology();
     topology.add_bridge(lan, {.vni = vni, .limits = {.entries = entries, .entries_per_port = entries}});
-    topology.add_frame_device(near_tap, lan, VlanFilter::all());
-    topology.add_frame_device(far_tap, lan, VlanFilter::all());
+    topology.add_frame_device(near_tap, lan, {});
+    topology.add_frame_device(far_tap, lan, {});
     topology.add_datagram_device(tun, {Prefix{IpAddress::v4({10, 1, 0, 1}), 24}}, 1500);
     far_ends_.reserve(scale.peers);
     for (std::uint32_t i = 0; i < scale.peers; ++i) add_peer(i);

@@ -5,6 +5,7 @@
 
 #include "vswitch/flow.h"
 #include "vswitch/headers.h"
+#include "vswitch/port_guard.h"
 
 namespace {
 
@@ -34,6 +35,15 @@ void check(std::span<const std::uint8_t> bytes, const Classified& what) {
     }
 }
 
+// Of the station that the frame says it is from: it gets past the first question.
+void check_guard(std::span<const std::uint8_t> bytes, const Classified& what) {
+    const MacAddress& mac = what.flow.source_mac;
+    const PortGuard guard{mac, {what.flow.source}};
+    require(guard.check(bytes, what) != Drop::spoofed_mac);
+    const PortGuard other{MacAddress{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(mac.octets[5] ^ 1U)}}, {}};
+    require(other.check(bytes, what) == Drop::spoofed_mac);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -43,6 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check(bytes, *what);
         const FlowKey same = what->flow;
         require(hash(same) == hash(what->flow));
+        check_guard(bytes, *what);
     }
     if (const auto what = classify_datagram(bytes)) check(bytes, *what);
     return 0;

@@ -61,10 +61,10 @@ class FuzzedNode : public SingleNode {
     FuzzedNode() : SingleNode(256) {
         constexpr MacTable::Limits few{.entries = 16, .entries_per_port = 8};
         topology().add_bridge(lan, {.vni = lan_vni, .limits = few});
-        topology().add_bridge(other, {.vni = Vni{200}, .limits = few});
-        topology().add_frame_device(tap, lan, VlanFilter::all());
-        topology().add_frame_device(trunk, lan, VlanFilter::trunk({VlanId{10}, VlanId{20}}));
-        topology().add_frame_device(other_tap, other, VlanFilter::all());
+        topology().add_bridge(other, {.vni = Vni{200}, .limits = few, .arp_suppress = true});
+        topology().add_frame_device(tap, lan, {});
+        topology().add_frame_device(trunk, lan, {.vlans = VlanFilter::trunk({VlanId{10}, VlanId{20}})});
+        topology().add_frame_device(other_tap, other, {});
         topology().add_datagram_device(tun, {network(1), network_v6(1)}, 600);
         topology().add_leg(lan_leg, lan,
                            {.mac = station(1), .addresses = {network(2), network_v6(2)}, .mtu = 1500});

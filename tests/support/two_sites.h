@@ -28,7 +28,7 @@ inline Prefix site_prefix(const Node& node) {
 // A bridge on every node, and a TUN with a prefix of its own.
 inline void make_site(Node& node) {
     node.topology().add_bridge(lan, {.vni = vni, .limits = {}});
-    node.topology().add_frame_device(tap, lan, VlanFilter::all());
+    node.topology().add_frame_device(tap, lan, {});
     node.topology().add_datagram_device(tun, {{host_ip(node), 24}}, 1438);
 }
 
