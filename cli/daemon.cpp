@@ -76,6 +76,7 @@ void Daemon::begin(std::unique_ptr<config::Config> config) {
     target_ = config.get();
     for (const config::Change& step : config::diff(nullptr, config.get())) carry_out(step);
     sync_routes(*config);
+    masquerade(*config);
     offloading_.start(*workers_);
     if (tunnel_routes_) tunnel_routes_->start();
     config_ = std::move(config);

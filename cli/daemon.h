@@ -78,6 +78,7 @@ class Daemon {
     void carry_out(const config::Change& change);
     void take_back(const std::vector<const config::Change*>& done);
     void sync_routes(const config::Config& config);
+    void masquerade(const config::Config& config);
     template <class Add>
     void carry_out_alone(const Add& add);
     void add_port(const config::Port& port);

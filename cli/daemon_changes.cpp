@@ -10,6 +10,7 @@
 
 #include "cli/daemon.h"
 #include "cli/derived.h"
+#include "cli/masquerade.h"
 #include "cli/paths.h"
 #include "config/diff.h"
 
@@ -118,6 +119,7 @@ std::size_t Daemon::apply(std::unique_ptr<config::Config> next) {
             done.push_back(&change);
         }
         sync_routes(*next);
+        masquerade(*next);
         follow_mtus();
     } catch (const std::exception& error) {
         take_back(done);
@@ -156,12 +158,14 @@ void Daemon::remove_port(const std::string& name) {
 void Daemon::add_bridge(const config::Bridge& bridge) {
     carry_out_alone(config::AddBridge{&bridge});
     config_->bridges.push_back(bridge);
+    masquerade(*config_);
 }
 
 void Daemon::remove_bridge(const std::string& name) {
     const auto found = std::ranges::find(config_->bridges, name, &config::Bridge::name);
     carry_out_alone(config::RemoveBridge{&*found});
     config_->bridges.erase(found);
+    masquerade(*config_);
 }
 
 void Daemon::carry_out(const Change& change) {
@@ -180,12 +184,22 @@ void Daemon::take_back(const std::vector<const Change*>& done) {
         }
     }
     sync_routes(*config_);
+    masquerade(*config_);
     follow_mtus();
     target_ = nullptr;
 }
 
 void Daemon::sync_routes(const config::Config& config) {
     kernel_routes_.sync(config, [this](const Keeper::Routes& routes) { return keeper_.route(routes); });
+}
+
+void Daemon::masquerade(const config::Config& config) {
+    for (std::string& warning : keeper_.masquerade(nat_rules(config))) {
+        auto& told = names_.node.warnings;
+        if (std::ranges::find(told, warning) != told.end()) continue;
+        spdlog::warn("{}", warning);
+        told.push_back(std::move(warning));
+    }
 }
 
 // A bridge's MTU is that of its narrowest tunnel: ports that stay follow it.

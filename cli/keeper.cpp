@@ -90,6 +90,10 @@ std::set<Prefix> Keeper::route(const Routes& routes) {
     return prefixes(answer.body.at("refused"));
 }
 
+std::vector<std::string> Keeper::masquerade(const std::optional<NatRules>& rules) {
+    return ask({{"do", "masquerade"}, {"rules", to_json(rules)}}).body.at("warnings");
+}
+
 Descriptor Keeper::open_key(const std::string& path) {
     auto answer = ask({{"do", "open_key"}, {"path", path}});
     return std::move(answer.descriptors.at(0));

@@ -30,6 +30,7 @@
 #include "cli/descriptor_channel.h"
 #include "cli/port_maker.h"
 #include "vswitch/address.h"
+#include "vswitch/nat_table.h"
 #include "vswitch/system_call.h"
 
 namespace weft {
@@ -64,6 +65,9 @@ class Keeper {
     };
 
     std::set<Prefix> route(const Routes& routes);
+
+    // The host's rules for masqueraded bridges, or none. Returns what stands in the way of the bridges.
+    std::vector<std::string> masquerade(const std::optional<NatRules>& rules);
 
     // A key file, open for reading.
     [[nodiscard]] Descriptor open_key(const std::string& path);

@@ -44,6 +44,18 @@ std::set<Prefix> prefixes(const json& list) {
     return read;
 }
 
+json to_json(const std::optional<NatRules>& rules) {
+    if (!rules) return {};
+    return {{"node", rules->node}, {"sources", to_json(rules->sources)}, {"devices", rules->devices}};
+}
+
+std::optional<NatRules> nat_rules(const json& from) {
+    if (from.is_null()) return std::nullopt;
+    NatRules rules{.node = from.at("node"), .sources = {}, .devices = from.at("devices")};
+    for (const json& value : from.at("sources")) rules.sources.push_back(prefix(value));
+    return rules;
+}
+
 json to_json(const PortOrder& order) {
     const NewInterface& interface = order.interface;
     return {{"type", static_cast<int>(order.type)},

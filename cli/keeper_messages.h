@@ -11,6 +11,7 @@
 #include "cli/descriptor_channel.h"
 #include "cli/port_maker.h"
 #include "vswitch/address.h"
+#include "vswitch/nat_table.h"
 
 namespace weft {
 
@@ -20,6 +21,9 @@ PortOrder port_order(const nlohmann::json& json);
 // The descriptors stay those of `made`.
 nlohmann::json to_json(const MadePort& made, std::vector<int>& descriptors);
 MadePort made_port(ChannelMessage message);
+
+nlohmann::json to_json(const std::optional<NatRules>& rules);
+std::optional<NatRules> nat_rules(const nlohmann::json& json);
 
 nlohmann::json to_json(const std::optional<std::string>& text);
 std::optional<std::string> optional_text(const nlohmann::json& json);

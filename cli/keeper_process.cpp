@@ -21,6 +21,7 @@
 
 #include "cli/keeper.h"
 #include "cli/keeper_messages.h"
+#include "cli/masquerade.h"
 #include "cli/privileges.h"
 #include "vswitch/netlink.h"
 #include "vswitch/netns.h"
@@ -66,6 +67,8 @@ class Service {
         if (what == "remove") return remove(body.at("host_end").get<std::string>());
         if (what == "set_mtu") return set_mtu(body);
         if (what == "route") return route(body);
+        if (what == "masquerade")
+            return channel_.send({{"warnings", masquerade_.sync(nat_rules(body.at("rules")))}});
         if (what == "open_key") return open_key(body.at("path").get<std::string>());
         if (what == "read_config") return channel_.send({{"text", text_of_config()}});
         if (what == "read_start_config") return channel_.send({{"text", start_config_}});
@@ -168,6 +171,7 @@ class Service {
     std::string config_;
     std::string start_config_;  // what it said
     std::vector<Descriptor> programs_;
+    Masquerade masquerade_;
     std::set<std::string> kept_;  // host ends, to be removed at the end
 };
 

@@ -12,6 +12,7 @@
 
 #include "cli/ipam.h"
 #include "cli/params.h"
+#include "config/outside.h"
 
 namespace weft {
 
@@ -234,6 +235,11 @@ json Runtime::bridge_add(const json& params) {
     });
     if (same_vni != config.bridges.end())
         throw std::runtime_error(fmt::format("bridge {} has this VNI: choose another one", same_vni->name));
+    if (wanted.bridge.masquerade && config::find_outside(config) == nullptr) {
+        throw std::runtime_error(
+            "there is no tun port to the host, by which bridges reach the outside: add one to the configuration "
+            "(type = \"tun\", without netns), with default routes to it, or a bridge with masquerade = true");
+    }
     node_.add_bridge(wanted.bridge);
     state_.bridges.push_back(wanted);
     changed();

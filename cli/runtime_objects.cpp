@@ -137,8 +137,8 @@ RuntimeBridge bridge_from_json(const json& object, const std::string& path) {
     if (const auto vni = params.integer("vni", 1, max_vni))
         made.bridge.vni = Vni{static_cast<std::uint32_t>(*vni)};
     made.bridge.gateway = params.interface_addresses("gateway");
-    made.masquerade = params.boolean("masquerade").value_or(made.masquerade);
-    if (made.masquerade && made.bridge.gateway.empty()) {
+    made.bridge.masquerade = params.boolean("masquerade").value_or(false);
+    if (made.bridge.masquerade && made.bridge.gateway.empty()) {
         Params::refuse(params.place("masquerade"),
                        {"needs 'gateway'", "add \"gateway\": [\"10.10.0.1/24\"], or remove it"});
     }
@@ -173,7 +173,7 @@ json to_json(const RuntimePort& made) {
 json to_json(const RuntimeBridge& made) {
     const config::Bridge& bridge = made.bridge;
     json object{
-        {"name", bridge.name}, {"gateway", to_texts(bridge.gateway)}, {"masquerade", made.masquerade}};
+        {"name", bridge.name}, {"gateway", to_texts(bridge.gateway)}, {"masquerade", bridge.masquerade}};
     if (bridge.vni) object["vni"] = bridge.vni->value();
     return object;
 }

@@ -42,7 +42,6 @@ struct RuntimePort {
 
 struct RuntimeBridge {
     config::Bridge bridge;
-    bool masquerade = false;
 
     friend bool operator==(const RuntimeBridge&, const RuntimeBridge&) = default;
 };

@@ -23,6 +23,7 @@
 #include "cli/keys.h"
 #include "cli/render.h"
 #include "cli/version.h"
+#include "config/diff.h"
 #include "config/load.h"
 
 namespace weft {
@@ -240,6 +241,18 @@ int monitor(const std::string& control, bool as_json) {
     }
 }
 
+// What is in force though it does not stand in the file.
+std::vector<std::string> implied(const config::Config& config) {
+    std::vector<std::string> objects;
+    for (const auto& port : config.ports) {
+        if (port.implied) objects.push_back(config::to_string(config::AddPort{&port}));
+    }
+    for (const auto& route : config.routes) {
+        if (route.implied) objects.push_back(config::to_string(config::AddRoute{&route}));
+    }
+    return objects;
+}
+
 int check(const std::string& file, bool as_json) {
     const auto loaded = config::load(file);
     if (!loaded) {
@@ -249,10 +262,13 @@ int check(const std::string& file, bool as_json) {
     }
     const auto& config = *loaded;
     if (as_json) {
-        fmt::print("{}\n", nlohmann::json{{"ok", true}, {"problems", nlohmann::json::array()}}.dump(2));
+        const nlohmann::json answer{
+            {"ok", true}, {"problems", nlohmann::json::array()}, {"implied", implied(config)}};
+        fmt::print("{}\n", answer.dump(2));
     } else {
         fmt::print("{}: ok\nnode {}: bridges {}, ports {}, routes {}, peers {}\n", file, config.node.name,
                    config.bridges.size(), config.ports.size(), config.routes.size(), config.peers.size());
+        for (const std::string& object : implied(config)) fmt::print("implied by masquerade: {}\n", object);
     }
     return finish_output();
 }

@@ -65,6 +65,7 @@ struct Bridge {
     std::vector<Prefix> gateway;
     std::optional<MacAddress> gateway_mac;  // absent: derived from the names of node and bridge
     bool arp_suppress = false;              // answers ARP and neighbor discovery for stations that it knows
+    bool masquerade = false;  // its networks reach the host's, and beyond, by the host's addresses
 
     friend bool operator==(const Bridge&, const Bridge&) = default;
 };
@@ -111,6 +112,7 @@ struct Port {
     bool spoof_check =
         false;  // nothing but `mac` and `address` may be its sources; packet: these are of who is behind
     bool isolated = false;  // from the other isolated ports of its bridge
+    bool implied = false;  // not in the file: config/outside.h
 
     friend bool operator==(const Port&, const Port&) = default;
 };
@@ -120,6 +122,7 @@ struct Route {
     std::optional<IpAddress> via;
     std::optional<std::string> peer;
     std::optional<std::string> port;
+    bool implied = false;  // not in the file: config/outside.h
 
     friend bool operator==(const Route&, const Route&) = default;
 };

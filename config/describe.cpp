@@ -34,7 +34,8 @@ std::string list(std::string_view title, const std::vector<Prefix>& prefixes) {
 
 std::string in_words(const Bridge& bridge) {
     const std::string scope = bridge.vni ? fmt::format("VNI {}", bridge.vni->value()) : "local";
-    return fmt::format("bridge {} ({}{})", bridge.name, scope, list("gateway", bridge.gateway));
+    return fmt::format("bridge {} ({}{}{})", bridge.name, scope, list("gateway", bridge.gateway),
+                       bridge.masquerade ? ", masqueraded" : "");
 }
 
 std::string in_words(const Port& port) {

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "config/outside.h"
 #include "config/read.h"
 #include "config/report.h"
 #include "config/section.h"
@@ -59,6 +60,7 @@ std::expected<Config, Problems> read_file(const toml::table& table, Report& repo
     config.peers = read_all(origins.peers, read_peer);
     validate(config, origins, report);
     if (!report.empty()) return std::unexpected{report.problems()};
+    add_outside(config);
     return config;
 }
 
@@ -75,6 +77,7 @@ void validate(const Config& config, const Origins& origins, Report& report) {
     validate_keys(config, origins, report);
     validate_prefixes(config, origins, report);
     validate_endpoints(config, origins, report);
+    validate_outside(config, origins, report);
 }
 
 std::expected<Config, Problems> parse(std::string_view text, const std::string& path,

@@ -41,6 +41,11 @@ Bridge read_bridge(const Section& section) {
     bridge.gateway = read_interface_addresses(section, "gateway");
     bridge.gateway_mac = read_mac(section, "gateway_mac");
     bridge.arp_suppress = section.boolean("arp_suppress").value_or(false);
+    bridge.masquerade = section.boolean("masquerade").value_or(false);
+    if (bridge.masquerade && !section.has("gateway")) {
+        section.report().add(section.at_key("masquerade"), "'masquerade' without 'gateway'",
+                             "add gateway = [\"10.10.0.1/24\"], or remove it");
+    }
     if (section.has("gateway_mac") && !section.has("gateway")) {
         section.report().add(section.at_key("gateway_mac"), "'gateway_mac' without 'gateway'",
                              "add gateway = [\"10.10.0.1/24\"], or remove it");

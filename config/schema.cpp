@@ -57,6 +57,7 @@ constexpr std::array bridge_keys{
     Key{"max_stations", Kind::integer, optional, "max_stations = 8192"},
     Key{"max_stations_per_port", Kind::integer, optional, "max_stations_per_port = 4096"},
     Key{"gateway", Kind::texts, optional, R"(gateway = ["10.10.0.1/24"])"},
+    Key{"masquerade", Kind::boolean, optional, "masquerade = true"},
     Key{"gateway_mac", Kind::text, optional, R"(gateway_mac = "02:00:00:00:00:01")"},
     Key{"arp_suppress", Kind::boolean, optional, "arp_suppress = true"},
 };

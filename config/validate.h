@@ -15,5 +15,6 @@ void validate_references(const Config& config, const Origins& origins, Report& r
 void validate_keys(const Config& config, const Origins& origins, Report& report);
 void validate_prefixes(const Config& config, const Origins& origins, Report& report);
 void validate_endpoints(const Config& config, const Origins& origins, Report& report);
+void validate_outside(const Config& config, const Origins& origins, Report& report);
 
 }  // namespace weft::config

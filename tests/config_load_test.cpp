@@ -49,6 +49,7 @@ max_stations = 100
 max_stations_per_port = 50
 gateway = ["10.10.0.1/24", "fd00:10::1/64"]
 gateway_mac = "02:00:00:00:00:01"
+masquerade = true
 
 [[bridge]]
 name = "local"
@@ -187,8 +188,10 @@ TEST_CASE("every key of a full file arrives in its struct") {
     CHECK(lan.gateway == std::vector{*Prefix::parse("10.10.0.1/24"), *Prefix::parse("fd00:10::1/64")});
     CHECK(lan.gateway_mac == MacAddress::parse("02:00:00:00:00:01"));
     CHECK_FALSE(lan.arp_suppress);
+    CHECK(lan.masquerade);
     CHECK_FALSE(config.bridges[1].vni);
     CHECK(config.bridges[1].arp_suppress);
+    CHECK_FALSE(config.bridges[1].masquerade);
     CHECK(config.bridges[1].max_stations_per_port == 16);
 
     REQUIRE(config.ports.size() == 4);
@@ -219,11 +222,13 @@ TEST_CASE("every key of a full file arrives in its struct") {
     CHECK_FALSE(config.ports[3].spoof_check);
     CHECK(config.ports[0].patch == Port::Patch::automatic);
 
-    REQUIRE(config.routes.size() == 3);
+    REQUIRE(config.routes.size() == 4);
     CHECK(config.routes[0].via == IpAddress::parse("10.10.0.254"));
     CHECK(config.routes[1].peer == "site-b");
     CHECK(config.routes[2].port == "weft0");
     CHECK(config.routes[2].to == *Prefix::parse("10.98.0.0/16"));
+    CHECK(config.routes[3].implied);
+    CHECK(config.routes[3].to == *Prefix::parse("::/0"));
 }
 
 TEST_CASE("who knows where a peer is keeps a NAT's mapping to it, unless told otherwise") {

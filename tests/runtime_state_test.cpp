@@ -117,7 +117,7 @@ TEST_CASE("a bridge has what its params say") {
     CHECK(made.bridge.name == "pods");
     CHECK(made.bridge.vni == Vni{16777215});
     CHECK(made.bridge.gateway == prefixes({"10.1.0.1/24"}));
-    CHECK(made.masquerade);
+    CHECK(made.bridge.masquerade);
     CHECK(bridge_from_json({{"name", "lan"}}).bridge.aging == config::Bridge{}.aging);
 }
 

@@ -29,10 +29,11 @@ done
 
 # Each drop-in in its folder: systemd-analyze reads it with the unit.
 mkdir "$copies/weftd.service.d"
-cp "$root"/systemd/{packet,netns,fastpath}.conf "$copies/weftd.service.d"
+cp "$root"/systemd/{packet,netns,fastpath,masquerade}.conf "$copies/weftd.service.d"
 said=$(systemd-analyze verify "$copies/weftd.service" 2>&1) || status=1
 [[ -z $said ]] || { echo "with drop-ins:"; echo "$said"; status=1; }
 effective=$(systemd-analyze security --offline=true "$copies/weftd.service" 2>&1)
 grep -q '✗.*CapabilityBoundingSet=~CAP_SYS_ADMIN' <<<"$effective" || { echo "netns.conf was not read, or adds nothing"; status=1; }
 grep -q '✗.*RestrictAddressFamilies=~AF_PACKET' <<<"$effective" || { echo "packet.conf was not read, or adds nothing"; status=1; }
+grep -q '✗.*ProtectKernelTunables=' <<<"$effective" || { echo "masquerade.conf was not read, or adds nothing"; status=1; }
 exit "$status"

@@ -29,6 +29,7 @@
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
+#include <netlink/route/netconf.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/qdisc.h>
 #include <netlink/route/route.h>
@@ -55,6 +56,7 @@ using QdiscHandle = std::unique_ptr<rtnl_qdisc, Releaser<rtnl_qdisc_put>>;
 using FilterHandle = std::unique_ptr<rtnl_cls, Releaser<rtnl_cls_put>>;
 using ActionHandle = std::unique_ptr<rtnl_act, Releaser<rtnl_act_put>>;
 using CallbackHandle = std::unique_ptr<nl_cb, Releaser<nl_cb_put>>;
+using NetconfHandle = std::unique_ptr<rtnl_netconf, Releaser<rtnl_netconf_put>>;
 using CacheHandle = std::unique_ptr<nl_cache, Releaser<nl_cache_free>>;
 
 void check(int error, const std::string& attempted) {
@@ -383,6 +385,15 @@ std::set<int> Netlink::default_route_interfaces() {
     }
     interfaces.erase(0);
     return interfaces;
+}
+
+bool Netlink::forwards(bool v6) {
+    nl_cache* settings = nullptr;
+    check(rtnl_netconf_alloc_cache(socket_->get(), &settings), "ask whether the kernel forwards");
+    const CacheHandle owner{settings};
+    const NetconfHandle all{rtnl_netconf_get_all(settings, v6 ? AF_INET6 : AF_INET)};
+    int forwarding = 0;
+    return all && rtnl_netconf_get_forwarding(all.get(), &forwarding) == 0 && forwarding != 0;
 }
 
 std::optional<std::string> Netlink::name(int index) {

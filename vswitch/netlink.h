@@ -105,6 +105,9 @@ class Netlink {
     // Those of all default routes, IPv4 and IPv6, of the main table, each once.
     [[nodiscard]] std::set<int> default_route_interfaces();
 
+    // The namespace forwards between its interfaces (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding).
+    [[nodiscard]] bool forwards(bool v6);
+
     // "eth0"; nothing: there is no such interface.
     [[nodiscard]] std::optional<std::string> name(int index);
 

@@ -57,6 +57,19 @@ TEST_CASE_FIXTURE(Interface, "a route leads to its interface, is marked as weft'
     }
 }
 
+TEST_CASE_FIXTURE(Interface, "whether the namespace forwards is told for IPv4 and IPv6") {
+    for (const bool v6 : {false, true}) {
+        CAPTURE(v6);
+        const std::string file =
+            v6 ? "/proc/sys/net/ipv6/conf/all/forwarding" : "/proc/sys/net/ipv4/ip_forward";
+        test::run("echo 0 > " + file);
+        CHECK_FALSE(netlink.forwards(v6));
+        test::run("echo 1 > " + file);
+        CHECK(netlink.forwards(v6));
+        test::run("echo 0 > " + file);
+    }
+}
+
 TEST_CASE_FIXTURE(Interface, "the MTU of a route is its own, or its link's") {
     test::run("ip addr add 10.8.0.1/24 dev d0 && ip route add 10.9.0.0/16 via 10.8.0.2 mtu 1300");
     CHECK(netlink.route_mtu(ip("10.8.0.7")) == std::uint16_t{1400});
