@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
@@ -105,7 +106,8 @@ json Client::call(std::string_view method, const json& params) {
         throw std::runtime_error(fmt::format("what answers at {} is no weft daemon", path_));
     }
     if (const auto error = reply.find("error"); error != reply.end()) {
-        throw std::runtime_error(fmt::format("the daemon says: {}", error->value("message", "nothing")));
+        throw RefusedCall(error->value("code", 0),
+                          fmt::format("the daemon says: {}", error->value("message", "nothing")));
     }
     return reply["result"];
 }
@@ -122,6 +124,7 @@ json Client::next_notification() {
 
 void Client::send(std::string_view bytes) const {
     while (!bytes.empty()) {
+        limit_patience(SO_SNDTIMEO);
         const auto sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0) {
@@ -130,6 +133,20 @@ void Client::send(std::string_view bytes) const {
         }
         bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
+}
+
+// Also ends what goes on for ever without a pause.
+void Client::limit_patience(int option) const {
+    if (!until_) return;
+    using std::chrono::microseconds;
+    const auto left = std::chrono::duration_cast<microseconds>(*until_ - std::chrono::steady_clock::now());
+    if (left <= microseconds{0}) {
+        throw std::runtime_error(
+            fmt::format("the daemon at {} has not answered in the time that there was", path_));
+    }
+    const auto wait = std::min(left, microseconds{std::chrono::seconds{patience.tv_sec}});
+    be_patient(descriptor_, option,
+               {.tv_sec = wait.count() / 1'000'000, .tv_usec = wait.count() % 1'000'000});
 }
 
 std::string Client::receive_line() {
@@ -141,6 +158,7 @@ std::string Client::receive_line() {
             return line;
         }
         searched = received_.size();
+        limit_patience(SO_RCVTIMEO);
         const auto size = recv(descriptor_, buffer.data(), buffer.size(), 0);
         if (size > 0) {
             received_.append(buffer.data(), static_cast<std::size_t>(size));

@@ -3,6 +3,9 @@
 // std::runtime_error in words for the person at the terminal, with the cure where there is one.
 #pragma once
 
+#include <chrono>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -17,12 +20,26 @@ inline constexpr std::string_view control_folder = "/run/weft";
 std::string default_control_path(const char* environment,
                                  const std::string& folder = std::string{control_folder});
 
+// The daemon's answer if it is an error; anything else that Client throws means that there was no answer.
+class RefusedCall : public std::runtime_error {
+  public:
+    RefusedCall(int code, const std::string& message) : std::runtime_error(message), code_(code) {}
+
+    [[nodiscard]] int code() const noexcept { return code_; }  // JSON-RPC's; cli/rpc.h has weftd's
+
+  private:
+    int code_;
+};
+
 class Client {
   public:
     explicit Client(std::string path);
     ~Client();
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
+
+    // From now on no call waits beyond `until`.
+    void give_up(std::chrono::steady_clock::time_point until) noexcept { until_ = until; }
 
     // The method's result. Waits for ten seconds at most for each part of the answer.
     nlohmann::json call(std::string_view method, const nlohmann::json& params);
@@ -32,12 +49,14 @@ class Client {
 
   private:
     void send(std::string_view bytes) const;
+    void limit_patience(int option) const;
     std::string receive_line();
 
     std::string path_;
     int descriptor_ = -1;
     std::string received_;
     unsigned last_id_ = 0;
+    std::optional<std::chrono::steady_clock::time_point> until_;
 };
 
 }  // namespace weft

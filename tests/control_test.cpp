@@ -1,5 +1,6 @@
 #include "cli/control.h"
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -161,6 +162,40 @@ TEST_CASE("a missing, a stale and a foreign socket are each explained") {
         loop.run();
     }
     CHECK(failure == "what answers at " + (folder / "foreign.sock") + " is no weft daemon");
+}
+
+TEST_CASE("a refusal has its code, and is told apart from no answer") {
+    Served served;
+    served.server.add_method("picky",
+                             [](const json&, const Reply&) { throw InvalidParams("no such bridge"); });
+    int code = 0;
+    std::string message;
+    served.run([&] {
+        try {
+            Client{served.path}.call("picky", {});
+        } catch (const RefusedCall& refused) {
+            code = refused.code();
+            message = refused.what();
+        }
+    });
+    CHECK(code == static_cast<int>(RpcCode::invalid_params));
+    CHECK(message == "the daemon says: no such bridge");
+}
+
+TEST_CASE("a client that is out of time does not wait for an answer any more") {
+    Served served;
+    std::vector<Reply> kept;
+    served.server.add_method("never", [&](const json&, const Reply& reply) { kept.push_back(reply); });
+    std::string late;
+    std::string too_late;
+    served.run([&] {
+        Client client{served.path};
+        client.give_up(std::chrono::steady_clock::now() + 5ms);
+        late = failure_of([&] { client.call("never", {}); });
+        too_late = failure_of([&] { client.call("echo", {}); });
+    });
+    CHECK(late != "none");
+    CHECK(too_late == "the daemon at " + served.path + " has not answered in the time that there was");
 }
 
 TEST_CASE("the only socket of the folder is the default, and the environment goes before it") {

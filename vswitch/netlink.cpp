@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <stdexcept>
 
@@ -136,6 +137,31 @@ struct Netlink::Socket {
         const auto changes = owned<LinkHandle>(rtnl_link_alloc());
         set(changes.get());
         check(rtnl_link_change(get(), link.get(), changes.get(), 0), attempted + " of " + name);
+    }
+
+    // Route by route, and not as one of libnl's caches: a router's table may be large.
+    void each_route(const std::function<void(rtnl_route*)>& visit) const {
+        const auto hand_over = [](nl_msg* message, void* visitor) -> int {
+            nlmsghdr* const header = nlmsg_hdr(message);
+            if (header->nlmsg_type != RTM_NEWROUTE || nlmsg_valid_hdr(header, sizeof(rtmsg)) == 0)
+                return NL_SKIP;
+            rtnl_route* parsed = nullptr;
+            if (rtnl_route_parse(header, &parsed) < 0) return NL_SKIP;
+            const RouteHandle owner{parsed};
+            (*static_cast<const std::function<void(rtnl_route*)>*>(visitor))(parsed);
+            return NL_OK;
+        };
+        const CallbackHandle usual{nl_socket_get_cb(get())};
+        const auto callbacks = owned<CallbackHandle>(nl_cb_clone(usual.get()));
+        auto* visitor = const_cast<std::function<void(rtnl_route*)>*>(&visit);
+        nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, hand_over, visitor);
+        for (const int family : {AF_INET, AF_INET6}) {
+            rtmsg request{};
+            request.rtm_family = static_cast<unsigned char>(family);
+            const std::string attempted = "list the routes";
+            check(nl_send_simple(get(), RTM_GETROUTE, NLM_F_DUMP, &request, sizeof request), attempted);
+            check(nl_recvmsgs(get(), callbacks.get()), attempted);
+        }
     }
 };
 
@@ -356,33 +382,15 @@ std::optional<int> Netlink::route_interface(const IpAddress& destination) {
     return rtnl_route_nh_get_ifindex(next_hop);
 }
 
-// Route by route, and not as one of libnl's caches: a router's table may be large.
 std::set<int> Netlink::default_route_interfaces() {
     std::set<int> interfaces;
-    const auto add = [](nl_msg* message, void* found) -> int {
-        nlmsghdr* const header = nlmsg_hdr(message);
-        if (header->nlmsg_type != RTM_NEWROUTE || nlmsg_valid_hdr(header, sizeof(rtmsg)) == 0) return NL_SKIP;
-        const auto* const route = static_cast<const rtmsg*>(nlmsg_data(header));
-        if (route->rtm_dst_len != 0 || route->rtm_table != RT_TABLE_MAIN || route->rtm_type != RTN_UNICAST)
-            return NL_SKIP;
-        rtnl_route* parsed = nullptr;
-        if (rtnl_route_parse(header, &parsed) < 0) return NL_SKIP;
-        const RouteHandle owner{parsed};
-        auto& into = *static_cast<std::set<int>*>(found);
-        for (int i = 0; i < rtnl_route_get_nnexthops(parsed); ++i)
-            into.insert(rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(parsed, i)));
-        return NL_OK;
-    };
-    const CallbackHandle usual{nl_socket_get_cb(socket_->get())};
-    const auto callbacks = owned<CallbackHandle>(nl_cb_clone(usual.get()));
-    nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, add, &interfaces);
-    for (const int family : {AF_INET, AF_INET6}) {
-        rtmsg request{};
-        request.rtm_family = static_cast<unsigned char>(family);
-        const std::string attempted = "list the routes";
-        check(nl_send_simple(socket_->get(), RTM_GETROUTE, NLM_F_DUMP, &request, sizeof request), attempted);
-        check(nl_recvmsgs(socket_->get(), callbacks.get()), attempted);
-    }
+    socket_->each_route([&](rtnl_route* route) {
+        const nl_addr* to = rtnl_route_get_dst(route);
+        if (to != nullptr && nl_addr_get_prefixlen(to) != 0) return;
+        if (rtnl_route_get_table(route) != RT_TABLE_MAIN || rtnl_route_get_type(route) != RTN_UNICAST) return;
+        for (int i = 0; i < rtnl_route_get_nnexthops(route); ++i)
+            interfaces.insert(rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, i)));
+    });
     interfaces.erase(0);
     return interfaces;
 }
@@ -394,6 +402,68 @@ bool Netlink::forwards(bool v6) {
     const NetconfHandle all{rtnl_netconf_get_all(settings, v6 ? AF_INET6 : AF_INET)};
     int forwarding = 0;
     return all && rtnl_netconf_get_forwarding(all.get(), &forwarding) == 0 && forwarding != 0;
+}
+
+bool Netlink::add_route(const ViaRoute& wanted, const std::string& name) {
+    const auto link = socket_->require(name);
+    const auto route = device_route(wanted.to, rtnl_link_get_ifindex(link.get()));
+    if (wanted.via) {
+        rtnl_nexthop* next_hop = rtnl_route_nexthop_n(route.get(), 0);
+        rtnl_route_nh_set_gateway(next_hop, to_netlink(*wanted.via, wanted.via->width()).get());
+        if (wanted.via_is_on_link) rtnl_route_nh_set_flags(next_hop, RTNH_F_ONLINK);
+        rtnl_route_set_scope(route.get(), RT_SCOPE_UNIVERSE);
+    }
+    if (wanted.scope) rtnl_route_set_scope(route.get(), *wanted.scope);
+    if (wanted.table) rtnl_route_set_table(route.get(), *wanted.table);
+    if (wanted.priority != 0) rtnl_route_set_priority(route.get(), wanted.priority);
+    if (wanted.mtu != 0) rtnl_route_set_metric(route.get(), RTAX_MTU, wanted.mtu);
+    if (wanted.advertised_mss != 0) rtnl_route_set_metric(route.get(), RTAX_ADVMSS, wanted.advertised_mss);
+    const int added = rtnl_route_add(socket_->get(), route.get(), NLM_F_EXCL);
+    if (added == -NLE_EXIST) return false;
+    check(added, "add the route to " + wanted.to.network().to_string() + " through " + name +
+                     (wanted.via ? " via " + wanted.via->to_string() : ""));
+    return true;
+}
+
+std::vector<Netlink::ViaRoute> Netlink::routes(const std::string& name) {
+    const int index = rtnl_link_get_ifindex(socket_->require(name).get());
+    std::vector<ViaRoute> found;
+    socket_->each_route([&](rtnl_route* route) {
+        if (rtnl_route_get_table(route) == RT_TABLE_LOCAL || rtnl_route_get_type(route) != RTN_UNICAST)
+            return;
+        for (int i = 0; i < rtnl_route_get_nnexthops(route); ++i) {
+            rtnl_nexthop* next_hop = rtnl_route_nexthop_n(route, i);
+            if (rtnl_route_nh_get_ifindex(next_hop) != index) continue;
+            ViaRoute entry;
+            if (rtnl_route_get_family(route) == AF_INET6) entry.to.address = IpAddress::v6({});
+            if (const nl_addr* to = rtnl_route_get_dst(route); to != nullptr && nl_addr_get_len(to) != 0)
+                entry.to.address = from_netlink(to).value_or(entry.to.address);
+            if (const nl_addr* to = rtnl_route_get_dst(route))
+                entry.to.length = static_cast<std::uint8_t>(nl_addr_get_prefixlen(to));
+            if (const nl_addr* via = rtnl_route_nh_get_gateway(next_hop)) entry.via = from_netlink(via);
+            entry.table = rtnl_route_get_table(route);
+            entry.priority = rtnl_route_get_priority(route);
+            found.push_back(entry);
+        }
+    });
+    return found;
+}
+
+std::vector<Prefix> Netlink::addresses(const std::string& name) {
+    const int index = rtnl_link_get_ifindex(socket_->require(name).get());
+    nl_cache* listed = nullptr;
+    check(rtnl_addr_alloc_cache(socket_->get(), &listed), "list the addresses of " + name);
+    const CacheHandle cache{listed};
+    std::vector<Prefix> found;
+    for (nl_object* object = nl_cache_get_first(listed); object != nullptr;
+         object = nl_cache_get_next(object)) {
+        auto* entry = reinterpret_cast<rtnl_addr*>(object);
+        const nl_addr* local = rtnl_addr_get_local(entry);
+        if (rtnl_addr_get_ifindex(entry) != index || local == nullptr) continue;
+        if (const auto address = from_netlink(local))
+            found.push_back({*address, static_cast<std::uint8_t>(rtnl_addr_get_prefixlen(entry))});
+    }
+    return found;
 }
 
 std::optional<std::string> Netlink::name(int index) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "vswitch/address.h"
 #include "vswitch/system.h"
@@ -84,6 +85,26 @@ class Netlink {
     // apart. It goes away with its interface. False if there is another route to the same prefix.
     bool add_route(const Prefix& to, const std::string& name);
     void remove_route(const Prefix& to, const std::string& name);
+
+    // What a container's route may say beyond where it leads. Zero and nothing: as the kernel has it.
+    struct ViaRoute {
+        Prefix to;
+        std::optional<IpAddress> via{};  // nothing: `to` is on the link
+        bool via_is_on_link = false;     // though no address of the interface says so
+        std::uint32_t mtu = 0;
+        std::uint32_t advertised_mss = 0;
+        std::uint32_t priority = 0;
+        std::optional<std::uint32_t> table{};
+        std::optional<std::uint8_t> scope{};
+    };
+
+    // False if there is such a route already.
+    bool add_route(const ViaRoute& route, const std::string& name);
+
+    // Those of all tables but the local one that lead through the interface.
+    [[nodiscard]] std::vector<ViaRoute> routes(const std::string& name);
+
+    [[nodiscard]] std::vector<Prefix> addresses(const std::string& name);
 
     struct Way {
         int device = 0;

@@ -1,5 +1,8 @@
 #include "vswitch/netlink.h"
 
+#include <algorithm>
+#include <optional>
+
 #include <doctest/doctest.h>
 
 #include "tests/support/namespace_fixture.h"
@@ -218,6 +221,59 @@ TEST_CASE("what is redirected from one interface to another arrives there, and n
           }).starts_with("cannot redirect what arrives at an interface (tc clsact, u32, mirred): "));
     netlink.remove_veth("r0");
     netlink.remove_veth("r1");
+}
+
+TEST_CASE_FIXTURE(Interface, "a route through a gateway is set once, with what it asks for, and listed") {
+    test::run("ip addr add 10.8.0.5/24 dev d0 && ip addr add 2001:db8:8::5/64 dev d0 nodad");
+    CHECK(netlink.add_route({.to = prefix("0.0.0.0/0"), .via = ip("10.8.0.1")}, "d0"));
+    CHECK_FALSE(netlink.add_route({.to = prefix("0.0.0.0/0"), .via = ip("10.8.0.1")}, "d0"));
+    CHECK(netlink.add_route({.to = prefix("::/0"), .via = ip("2001:db8:8::1")}, "d0"));
+    CHECK_FALSE(netlink.add_route({.to = prefix("::/0"), .via = ip("2001:db8:8::1")}, "d0"));
+    CHECK(netlink.add_route({.to = prefix("10.9.0.0/16"), .via = ip("192.0.2.1"), .via_is_on_link = true},
+                            "d0"));
+    CHECK(netlink.add_route({.to = prefix("10.10.0.0/16"),
+                             .via = ip("10.8.0.1"),
+                             .mtu = 1300,
+                             .advertised_mss = 1200,
+                             .priority = 7,
+                             .table = 77},
+                            "d0"));
+    CHECK(netlink.add_route({.to = prefix("10.11.0.0/16")}, "d0"));
+    test::run("ip route show default | grep -q 'via 10.8.0.1 dev d0 proto 87'");
+    test::run("ip -6 route show default | grep -q 'via 2001:db8:8::1 dev d0 proto 87'");
+    test::run("ip route show 10.9.0.0/16 | grep -q 'via 192.0.2.1 dev d0 proto 87 onlink'");
+    test::run("ip route show table 77 | grep -q '10.10.0.0/16 via 10.8.0.1 .*metric 7 mtu 1300 advmss 1200'");
+    test::run("ip route show 10.11.0.0/16 | grep -q 'dev d0 proto 87 scope link'");
+
+    const auto listed = netlink.routes("d0");
+    const auto has = [&](const char* to, std::optional<IpAddress> via) {
+        return std::ranges::any_of(
+            listed, [&](const auto& route) { return route.to == prefix(to) && route.via == via; });
+    };
+    CHECK(has("0.0.0.0/0", ip("10.8.0.1")));
+    CHECK(has("::/0", ip("2001:db8:8::1")));
+    CHECK(has("10.9.0.0/16", ip("192.0.2.1")));
+    CHECK(has("10.10.0.0/16", ip("10.8.0.1")));
+    CHECK(has("10.11.0.0/16", std::nullopt));
+    CHECK(has("10.8.0.0/24", std::nullopt));
+    CHECK_FALSE(has("10.8.0.5/32", std::nullopt));
+    CHECK(netlink.routes("d1").size() < listed.size());
+    CHECK(failure([&] {
+              netlink.add_route({.to = prefix("10.12.0.0/16"), .via = ip("192.0.2.9")}, "d0");
+          }).starts_with("cannot add the route to 10.12.0.0/16 through d0 via 192.0.2.9: "));
+}
+
+TEST_CASE_FIXTURE(Interface, "the addresses of an interface are listed with their lengths, and no other's") {
+    test::run(
+        "ip addr add 10.8.0.5/24 dev d0 && ip addr add 10.8.1.5/32 dev d0 && ip addr add 10.7.0.1/24 dev d1");
+    test::run("ip addr add 2001:db8:8::5/64 dev d0 nodad");
+    const auto listed = netlink.addresses("d0");
+    for (const char* address : {"10.8.0.5/24", "10.8.1.5/32", "2001:db8:8::5/64"}) {
+        CAPTURE(address);
+        CHECK(std::ranges::count(listed, prefix(address)) == 1);
+    }
+    CHECK(std::ranges::count(listed, prefix("10.7.0.1/24")) == 0);
+    CHECK(failure([&] { (void)netlink.addresses("nothing0"); }) == "no such interface: nothing0");
 }
 
 TEST_CASE("an interface that does not exist is nothing to look at and an error to change") {
