@@ -45,25 +45,24 @@ bool Datapath::use_arp(Frame& frame) noexcept {
 bool Datapath::use_discovery(Frame& frame) noexcept {
     auto& [slot, in, packet, what, flow_hash] = frame;
     const MacAddress station = what.flow.source_mac;
-    const auto parsed = parse_neighbor_message(packet, what);
-    if (!parsed || !*parsed || (*parsed)->link_address != station) return false;
-    const NeighborMessage& message = **parsed;
-    if (!message.is_solicitation) {
-        const auto known = slot->bindings->lookup(what.flow.vlan, message.target, now_);
-        if (known && known->mac != station && !message.override_entry) return false;
-        slot->bindings->learn(what.flow.vlan, message.target,
-                              {.mac = station, .port = in, .is_router = message.from_router}, now_);
+    const auto message = parse_neighbor_message(packet, what).value_or(std::nullopt);
+    if (!message || message->link_address != station) return false;
+    if (!message->is_solicitation) {
+        const auto known = slot->bindings->lookup(what.flow.vlan, message->target, now_);
+        if (known && known->mac != station && !message->override_entry) return false;
+        slot->bindings->learn(what.flow.vlan, message->target,
+                              {.mac = station, .port = in, .is_router = message->from_router}, now_);
         return false;
     }
-    if (!what.flow.destination_mac.is_group() || message.source.is_unspecified()) return false;
-    const auto known = find_binding(frame, message.target);
+    if (!what.flow.destination_mac.is_group() || message->source.is_unspecified()) return false;
+    const auto known = find_binding(frame, message->target);
     if (!known) return false;
     if (topology_.port(known->port).kind != Port::Kind::leg) {
         const NeighborMessage advertisement{.from_router = known->is_router,
                                             .solicited = true,
-                                            .source = message.target,
-                                            .destination = message.source,
-                                            .target = message.target,
+                                            .source = message->target,
+                                            .destination = message->source,
+                                            .target = message->target,
                                             .link_address = known->mac};
         write_neighbor_message(packet, advertisement, known->mac, station);
     }
@@ -78,7 +77,8 @@ std::optional<BindingTable::Binding> Datapath::find_binding(const Frame& frame,
     const Bridge& bridge = frame.slot->bridge;
     if (topology_.port(frame.in).kind != Port::Kind::frame_device) return std::nullopt;
     const auto known = frame.slot->bindings->lookup(vlan, address, now_);
-    const BridgeMember* there = known ? bridge.member(known->port) : nullptr;
+    if (!known) return std::nullopt;
+    const BridgeMember* there = bridge.member(known->port);
     if (there == nullptr || !bridge.floods_to(*there, frame.in, vlan)) return std::nullopt;
     if (!known->is_fixed && bridge.stations().lookup(vlan, known->mac, now_) != known->port)
         return std::nullopt;

@@ -162,13 +162,13 @@ TEST_CASE("what nobody knows, probes and gratuitous ARP are flooded") {
     node.is_flooded(BindingNode::request(a, ip("0.0.0.0"), ip_far));
     node.is_flooded(BindingNode::gratuitous(a, ip_a));
     node.is_flooded(BindingNode::solicitation(ip("fd00::99")));
-    Bytes detection = PacketBuilder()
-                          .ethernet(multicast_mac(solicited_node(v6_far)), a)
-                          .ip(ip("::"), solicited_node(v6_far))
-                          .ttl(255)
-                          .icmp(135, 0)
-                          .payload(v6_far.bytes())
-                          .build();
+    const Bytes detection = PacketBuilder()
+                                .ethernet(multicast_mac(solicited_node(v6_far)), a)
+                                .ip(ip("::"), solicited_node(v6_far))
+                                .ttl(255)
+                                .icmp(135, 0)
+                                .payload(v6_far.bytes())
+                                .build();
     node.is_flooded(detection);
 }
 

@@ -1,5 +1,9 @@
 // Guarded and isolated ports of one node: what is dropped there teaches nothing and is counted where it came
 // from, and what is remembered about flows is no way around.
+#include <algorithm>
+#include <array>
+#include <tuple>
+
 #include <doctest/doctest.h>
 
 #include "tests/support/carrier.h"
@@ -64,20 +68,20 @@ struct GuardNode : SingleNode {
     }
 
     [[nodiscard]] bool knows(const MacAddress& station) {
-        for (const auto& seen : datapath.snapshot(now).stations)
-            if (seen.entry.mac == station) return true;
-        return false;
+        const auto stations = datapath.snapshot(now).stations;
+        return std::ranges::any_of(stations, [&](const auto& seen) { return seen.entry.mac == station; });
     }
 
     // Every station is heard once, and the gateway knows its address.
     void introduce_all() {
         const std::array<std::tuple<PortId, MacAddress, IpAddress>, 3> stations{
             {{first, a, ip_a}, {second, b, ip_b}, {third, c, ip_c}}};
-        for (const auto& [port, station, address] : stations)
+        for (const auto& [port, station, address] : stations) {
             from_port(port, PacketBuilder()
                                 .ethernet(broadcast_mac, station)
                                 .arp_request(station, address, router)
                                 .build());
+        }
         (void)received();
     }
 
@@ -131,9 +135,10 @@ TEST_CASE("a guard's port may say what is its own, and others may say anything")
 TEST_CASE("neither gateway nor neighbor believe a guarded port's spoofed ARP") {
     GuardNode node({.guarded = true});
     node.introduce_all();
-    for (const IpAddress& stolen : {ip_b, router})
+    for (const IpAddress& stolen : {ip_b, router}) {
         node.from_port(first,
                        PacketBuilder().ethernet(broadcast_mac, a).arp_request(a, stolen, router).build());
+    }
     CHECK(node.drops(first, Drop::spoofed_arp) == 2);
     CHECK(node.received() == nowhere);
     for (const auto& neighbor : node.datapath.snapshot(node.now).neighbors)

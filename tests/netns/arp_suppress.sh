@@ -29,7 +29,7 @@ capture host-b lan0 "$work/asked.pcap" "arp[6:2] == 1 or icmp6[0] == 135"
 pings other-a 10.10.0.12 3
 pings other-a fd00:10::12 3
 captured
-broadcasts=$(tcpdump -e -n -r "$work/asked.pcap" "ether src $(mac_of other-a lan0) and ether[0] & 1 == 1" 2>/dev/null | tee "$work/asked.txt" | wc -l)
+broadcasts=$(tcpdump -e -n -r "$work/asked.pcap" "ether src $(mac_of other-a lan0) and ether[0] & 1 == 1 and not src host ::" 2>/dev/null | tee "$work/asked.txt" | wc -l)
 ((broadcasts == 0)) || fail "$broadcasts requests have crossed: $(cat "$work/asked.txt")"
 [[ $(on other-a ip -j neighbor show 10.10.0.12 | jq -r '.[0].lladdr') == "$(mac_of host-b lan0)" ]] || fail "another MAC address than host-b's"
 
