@@ -1,0 +1,150 @@
+#!/bin/bash
+# podman's containers on weft: two hosts, each with its own weftd and podman, whose containers are in one network across an
+# encrypted overlay; a published port; a restart of weftd under them; and nothing is left behind.
+. "$(dirname "$0")/lib.sh"
+need podman busybox
+plugins=${WEFT_PLUGINS-/usr/lib/cni}
+[[ -x $plugins/portmap ]] || skip "no CNI plugins in $plugins: scripts/packages containers"
+[[ -x $WEFT_BIN/weft-cni ]] || skip "no weft-cni in $WEFT_BIN"
+podman info >/dev/null 2>&1 || skip "podman does not run here"
+
+underlay
+key site-a site-b
+
+# A container's root: busybox and what it is linked with.
+mkdir -p "$work/root/bin" "$work/root/proc" "$work/root/etc" "$work/cni"
+cp "$(command -v busybox)" "$work/root/bin/busybox"
+for applet in sh ping wget nc ip cat sleep httpd ls; do ln -s busybox "$work/root/bin/$applet"; done
+ldd "$(command -v busybox)" 2>/dev/null | grep -o '/[^ ]*' | while read -r library; do
+    mkdir -p "$work/root${library%/*}"
+    cp "$library" "$work/root$library"
+done
+chmod -R a+rX "$work/root"
+chmod 755 "$work"
+cp "$WEFT_BIN/weft-cni" "$work/cni/weft"
+ln -s "$plugins"/* "$work/cni/"
+
+# site LETTER NUMBER OTHER OTHER-NUMBER: the bridge is stretched, and each host gives addresses of its own half.
+site() {
+    cat <<END
+[[bridge]]
+name = "pods"
+vni = 200
+gateway = ["10.88.$2.1/24", "fd00:88:$2::1/64"]
+masquerade = true
+
+[[bridge]]
+name = "shared"
+vni = 201
+gateway = ["10.90.0.$2/16"]
+
+[[peer]]
+name = "site-$3"
+public_key = "$(public_key "site-$3")"
+bridges = ["shared"]
+prefixes = ["10.88.$4.0/24", "fd00:88:$4::/64"]
+END
+    [[ $1 == b ]] || echo 'endpoint = "203.0.113.2:4500"'
+}
+site a 1 b 2 | config site-a
+site b 2 a 1 | config site-b
+start site-a site-b
+
+# engine SITE COMMAND...: podman of that host.
+for name in site-a site-b; do
+    mkdir -p "$work/$name/net.d"
+    cat >"$work/$name/containers.conf" <<END
+[network]
+network_backend = "cni"
+cni_plugin_dirs = ["$work/cni"]
+network_config_dir = "$work/$name/net.d"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[containers]
+default_sysctls = []
+log_driver = "k8s-file"
+END
+    for network in pods shared; do
+        ipam='{"type": "weft"}'
+        [[ $network == pods ]] || ipam="{\"type\": \"host-local\", \"dataDir\": \"$work/$name/ipam\",
+            \"ranges\": [[{\"subnet\": \"10.90.0.0/16\", \"rangeStart\": \"10.90.$([[ $name == site-a ]] && echo 1 || echo 2).10\", \"gateway\": \"10.90.0.$([[ $name == site-a ]] && echo 1 || echo 2)\"}]]}"
+        cat >"$work/$name/net.d/10-$network.conflist" <<END
+{
+  "cniVersion": "0.4.0",
+  "name": "$network",
+  "plugins": [
+    {"type": "weft", "bridge": "$network", "control": "$work/$name.sock", "dataDir": "$work/$name/pending",
+     "ipam": $ipam},
+    {"type": "portmap", "capabilities": {"portMappings": true}}
+  ]
+}
+END
+    done
+done
+engine() {
+    local site=$1
+    shift
+    on "$site" env CONTAINERS_CONF="$work/$site/containers.conf" podman --root "$work/$site/storage" \
+        --runroot "$work/$site/run" --tmpdir "$work/$site/tmp" "$@"
+}
+
+# run SITE NAME NETWORK [OPTION...]: a container that serves its name by HTTP.
+run() {
+    local site=$1 name=$2 network=$3
+    shift 3
+    mkdir -p "$work/www-$name"
+    echo "$name" >"$work/www-$name/index.html"
+    chmod -R a+rX "$work/www-$name"
+    engine "$site" run -d --name "$name" --network "$network" --cgroups=disabled -v "$work/www-$name:/www:ro" "$@" \
+        --rootfs "$work/root" httpd -f -p 80 -h /www >"$work/run-$name.txt" 2>&1 || fail "podman run $name: $(cat "$work/run-$name.txt")"
+}
+address_of() { engine "$1" inspect "$2" | jq -r '.[0].NetworkSettings.Networks | to_entries[0].value.IPAddress'; }
+fetch() { engine "$1" exec "$2" wget -q -T 3 -O - "http://$3/"; }
+
+say "two containers on one host"
+run site-a one pods
+run site-a two pods -p 8080:80
+one=$(address_of site-a one) two=$(address_of site-a two)
+echo "one has $one, two has $two"
+[[ $(fetch site-a one "$two") == two ]] || fail "one does not reach two"
+[[ $(engine site-a exec one cat /sys/class/net/eth0/mtu) -gt 1200 ]]
+weft site-a ipam
+
+say "a published port, from outside"
+[[ $(on router busybox wget -q -T 3 -O - http://198.51.100.2:8080/) == two ]] || fail "the published port is not reached"
+
+say "the outside world"
+engine site-a exec one ping -c 1 -W 2 203.0.113.1 >"$work/out.txt" || fail "one does not get out"
+
+say "across hosts: routed, and on one stretched bridge"
+run site-b three pods
+three=$(address_of site-b three)
+wait_for "three from one" 15 fetch site-a one "$three"
+run site-a four shared
+run site-b five shared
+five=$(address_of site-b five)
+[[ $(fetch site-a four "$five") == five ]] || fail "four does not reach five"
+
+say "weftd is killed, and is back"
+spawn site-a "$work/ping.txt" env CONTAINERS_CONF="$work/site-a/containers.conf" podman --root "$work/site-a/storage" \
+    --runroot "$work/site-a/run" --tmpdir "$work/site-a/tmp" exec one ping -i 0.1 -c 60 "$two"
+sleep 1
+crash site-a
+start site-a
+[[ $(fetch site-a one "$two") == two ]] || fail "one does not reach two after a restart of weftd"
+wait_for "three from one again" 15 fetch site-a one "$three"
+[[ $(address_of site-a one) == "$one" ]] || fail "one has another address"
+
+say "containers go, and nothing stays"
+for each in "site-a one" "site-a two" "site-a four" "site-b three" "site-b five"; do
+    read -r site name <<<"$each"
+    engine "$site" rm -f -t 0 "$name" >/dev/null || fail "podman rm $name"
+done
+for site in site-a site-b; do
+    [[ $(query "$site" ipam '[.pools[].leases[]] | length') == 0 ]] || fail "leases are left: $(weft "$site" ipam)"
+    [[ $(jq '.ports | length' "$work/$site.json") == 0 ]] || fail "ports are left in the state of $site"
+    left=$(on "$site" ip -o link show | grep -c 'weftv' || true)
+    [[ $left == 0 ]] || fail "host ends are left: $(on "$site" ip -o link show)"
+done
+[[ -z $(on site-a ip netns list 2>/dev/null | grep '^netns-' || true) ]] || echo "(other namespaces of podman's are on this machine)"
