@@ -63,6 +63,7 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 [containers]
 default_sysctls = []
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 log_driver = "k8s-file"
 END
     for network in pods shared; do
