@@ -73,8 +73,12 @@ constexpr std::array library_system_calls{
     SystemCall{SYS_exit_group},
 };
 
-// sd_notify(3): a datagram to the service manager.
+// sd_notify(3): a datagram to the service manager, with credentials if real and effective ones differ.
 constexpr std::array notify_system_calls{
+    SystemCall{SYS_getuid},
+    SystemCall{SYS_geteuid},
+    SystemCall{SYS_getgid},
+    SystemCall{SYS_getegid},
     SystemCall{SYS_socket, 0, AF_UNIX},
     SystemCall{SYS_getsockopt},
     SystemCall{SYS_setsockopt, 1, SOL_SOCKET},

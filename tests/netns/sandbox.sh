@@ -50,7 +50,19 @@ weft() {
     shift
     "$WEFT_BIN/weft" --control "$work/run/$site.sock" "$@"
 }
-start site-a site-b
+# site-a tells a service manager that it is up, and that it stops.
+NOTIFY_SOCKET=$work/run/notify
+spawn site-a "$work/notified.txt" python3 -uc 'import os, socket, sys
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o777)
+while True: print(manager.recv(4096).decode())' "$NOTIFY_SOCKET"
+wait_for "somebody listens for it" 5 test -S "$NOTIFY_SOCKET"
+export NOTIFY_SOCKET
+start site-a
+unset NOTIFY_SOCKET
+grep -qx 'READY=1' "$work/notified.txt" || fail "nobody was told that site-a is up"
+start site-b
 wait_for "the sites' first ping" 15 reaches host-a 10.10.0.12
 confined site-a
 confined site-b
