@@ -1,6 +1,8 @@
 // The rules as text. That the kernel takes them, and what they do, is tests/netns/masquerade.sh.
 #include "vswitch/nat_table.h"
 
+#include <stdexcept>
+
 #include <doctest/doctest.h>
 
 #include "tests/support/packet_builder.h"
@@ -30,6 +32,11 @@ ip6 saddr { fd00:10::/64 } oifname != { "weft-out", "lan0" } masquerade
 )");
 }
 
+TEST_CASE("a table that is installed is replaced in one transaction, without being added once more") {
+    const NatRules rules{.node = "n", .sources = {prefix("10.0.0.0/8")}, .devices = {}};
+    CHECK("table inet weft_n\n" + to_ruleset(rules, true) == to_ruleset(rules));
+}
+
 TEST_CASE("a family without a network has no rule") {
     CHECK(to_ruleset({.node = "n", .sources = {prefix("fd00:10::/64")}, .devices = {}}) ==
           made("weft_n") + "ip6 saddr { fd00:10::/64 } masquerade\n}\n}\n");
@@ -42,6 +49,14 @@ TEST_CASE(
                                                      prefix("10.1.0.0/16"), prefix("10.0.0.0/24")},
                                          .devices = {}});
     CHECK(text == made("weft_n") + "ip saddr { 10.0.0.0/24, 10.1.0.0/16 } masquerade\n}\n}\n");
+}
+
+TEST_CASE("a device whose name would mean something else in nftables is refused") {
+    for (const char* name : {"lan*", "a\"}b", "a\\b"}) {
+        CAPTURE(name);
+        CHECK_THROWS_AS(to_ruleset({.node = "n", .sources = {prefix("10.0.0.0/8")}, .devices = {name}}),
+                        std::runtime_error);
+    }
 }
 
 TEST_CASE("each node's table has a name of its own, in which nothing can end the identifier") {

@@ -63,6 +63,19 @@ std::vector<Prefix> outermost(const std::vector<Prefix>& prefixes, bool v6) {
     return result;
 }
 
+// Between quotation marks nothing can be escaped, and an asterisk stands for many names.
+std::string quoted_device(const std::string& name) {
+    const auto is_special = [](char letter) {
+        return letter == '"' || letter == '*' || letter == '\\' ||
+               std::iscntrl(static_cast<unsigned char>(letter)) != 0;
+    };
+    if (std::ranges::any_of(name, is_special)) {
+        throw std::runtime_error("cannot masquerade what does not leave by device " + name +
+                                 ": nftables cannot have this name: give the device another one");
+    }
+    return '"' + name + '"';
+}
+
 std::string joined(const std::vector<std::string>& texts) {
     std::string result;
     for (const std::string& text : texts) {
@@ -78,7 +91,7 @@ std::string rule(const NatRules& rules, bool v6) {
     if (networks.empty()) return {};
     std::vector<std::string> devices;
     devices.reserve(rules.devices.size());
-    for (const std::string& device : rules.devices) devices.push_back('"' + device + '"');
+    for (const std::string& device : rules.devices) devices.push_back(quoted_device(device));
     const std::string out = devices.empty() ? "" : " oifname != { " + joined(devices) + " }";
     return std::string{v6 ? "ip6" : "ip"} + " saddr { " + joined(networks) + " }" + out + " masquerade\n";
 }
@@ -140,10 +153,11 @@ std::string nat_table_name(std::string_view node) {
     return name;
 }
 
-// A table can only be removed that is there: so it is added, removed, and made.
-std::string to_ruleset(const NatRules& rules) {
+// A table can only be removed that is there: so it is added, removed, and made. One that has an owner cannot
+// be added again.
+std::string to_ruleset(const NatRules& rules, bool again) {
     const std::string table = "table inet " + nat_table_name(rules.node);
-    return table + "\ndelete " + table + "\n" + table +
+    return (again ? "" : table + "\n") + "delete " + table + "\n" + table +
            " {\nflags owner\nchain outward {\n"
            "type nat hook postrouting priority srcnat; policy accept;\n" +
            rule(rules, false) + rule(rules, true) + "}\n}\n";
@@ -158,8 +172,9 @@ NatTable::NatTable() {
 NatTable::~NatTable() = default;
 
 void NatTable::install(const NatRules& rules) {
-    const int status = context_->run(context_->handle, to_ruleset(rules).c_str());
+    const int status = context_->run(context_->handle, to_ruleset(rules, installed_).c_str());
     keep_to_this_process();  // it may have opened another one
+    installed_ = installed_ || status == 0;
     if (status == 0) return;
     const std::string said = context_->error(context_->handle);
     throw std::runtime_error("cannot install the nftables table " + nat_table_name(rules.node) + ": " +

@@ -42,8 +42,9 @@ struct NatRules {
 // "weft_site-a": an identifier of nftables, which may hold what a node's name may hold.
 std::string nat_table_name(std::string_view node);
 
-// The transaction in nftables' own language.
-std::string to_ruleset(const NatRules& rules);
+// The transaction in nftables' own language. `again`: in place of a table that is installed. Throws
+// std::runtime_error if a device has a name that cannot be written in it.
+std::string to_ruleset(const NatRules& rules, bool again = false);
 
 class NatTable {
   public:
@@ -58,6 +59,7 @@ class NatTable {
   private:
     struct Context;
     std::unique_ptr<Context> context_;
+    bool installed_ = false;
 };
 
 }  // namespace weft
