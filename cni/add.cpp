@@ -141,7 +141,7 @@ class Addition {
         if (config_.mtu) port["mtu"] = *config_.mtu;
         if (config_.vlan) port["vlan"] = *config_.vlan;
         if (config_.isolated) port["isolated"] = *config_.isolated;
-        if (config_.spoof_check) port["spoof_check"] = *config_.spoof_check;
+        port["spoof_check"] = config_.spoof_check;
         port_ = daemon_.add_port(port);
         made_port_ = true;
         undo.push("removing the port", [this, name] { daemon_.remove_port(name); });

@@ -47,7 +47,7 @@ std::vector<std::string> differences_of(const json& port, const NetworkConfig& c
     };
     compare("bridge", config.bridge);
     compare("device", expected.ifname);
-    if (!expected.mac.empty() && config.spoof_check.value_or(true)) compare("mac", expected.mac);
+    if (!expected.mac.empty() && config.spoof_check) compare("mac", expected.mac);
     // With dhcp weftd does not know them.
     const auto addresses = port.value("address", json::array());
     for (const auto& [address, gateway] : expected.network.addresses) {

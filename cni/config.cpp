@@ -174,10 +174,16 @@ NetworkConfig read_config(const Request& request) {
     reader.take_number("mtu", config.mtu, 576, 65535);
     reader.take_number("vlan", config.vlan, 1, 4094);
     reader.take_flag("isolated", config.isolated);
-    reader.take_flag("spoofCheck", config.spoof_check);
+    std::optional<bool> spoof_check;
+    reader.take_flag("spoofCheck", spoof_check);
     read_dns(reader, configuration, config.dns);
     read_ipam(reader, configuration, config.ipam);
     if (config.ipam.pool.empty()) config.ipam.pool = config.bridge;
+    const bool is_dhcp = config.ipam.plugin == "dhcp";
+    if (is_dhcp && spoof_check == true)
+        reader.complain(
+            "spoofCheck is true: it must be false with ipam.type dhcp, of whose addresses weftd is not told");
+    config.spoof_check = spoof_check.value_or(!is_dhcp);
     if (const auto masquerade = configuration.find("ipMasq");
         masquerade != configuration.end() && *masquerade != false) {
         reader.refuse_unsupported("ipMasq", *masquerade);

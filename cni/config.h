@@ -28,7 +28,7 @@ struct NetworkConfig {
     std::optional<std::uint16_t> mtu;
     std::optional<std::uint16_t> vlan;
     std::optional<bool> isolated;
-    std::optional<bool> spoof_check;
+    bool spoof_check = true;  // false with dhcp: weftd does not come to know the address
     nlohmann::json dns = nlohmann::json::object();
 
     struct Ipam {

@@ -1,7 +1,6 @@
 #include "cni/ipam.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
@@ -99,26 +98,22 @@ class OwnIpam final : public Ipam {
         for (const auto& owner : stale) daemon_.release(owner);
     }
 
-    // An allocation takes an address of each family that the pool has.
+    // An allocation takes an address of each network of the pool that has any.
     void probe() override {
-        std::map<bool, bool> has_room;  // of IPv6, of IPv4
-        for (const auto& pool : daemon_.pools()) {
-            if (pool.value("pool", json{}) != config_.ipam.pool) continue;
-            const bool v6 = pool.value("prefix", std::string{}).find(':') != std::string::npos;
-            const auto size = pool.value("size", json{});
-            const auto used = pool.value("used", json{});
-            has_room[v6] = has_room[v6] || !size.is_number() || !used.is_number() || used < size;
+        bool has_pool = false;
+        for (const auto& network : daemon_.pools()) {
+            if (network.value("pool", json{}) != config_.ipam.pool || network.value("size", json{}) == 0)
+                continue;
+            has_pool = true;
+            if (network.at("used") >= network.at("size")) {
+                throw Error(Code::not_available, fmt::format("the pool {} has no address left in {}",
+                                                             config_.ipam.pool, network.value("prefix", "")));
+            }
         }
-        if (has_room.empty()) {
-            throw Error(has_containers() ? Code::limited : Code::not_available,
-                        fmt::format("weftd has no addresses to give on the bridge {}", config_.ipam.pool),
-                        "a pool is the prefix of a bridge's gateway");
-        }
-        for (const auto& [v6, room] : has_room) {
-            if (room) continue;
-            throw Error(Code::not_available, fmt::format("the pool {} has no {} address left",
-                                                         config_.ipam.pool, v6 ? "IPv6" : "IPv4"));
-        }
+        if (has_pool) return;
+        throw Error(has_containers() ? Code::limited : Code::not_available,
+                    fmt::format("weftd has no addresses to give on the bridge {}", config_.ipam.pool),
+                    "a pool is the prefixes of a bridge's gateway");
     }
 
   private:

@@ -53,7 +53,7 @@ TEST_CASE("a configuration's every key arrives, and what is not said has its def
     CHECK(all.mtu == std::uint16_t{1400});
     CHECK(all.vlan == std::uint16_t{10});
     CHECK(all.isolated == true);
-    CHECK(all.spoof_check == false);
+    CHECK_FALSE(all.spoof_check);
     CHECK(all.dns == json{{"domain", "example"}});
     CHECK(all.ipam.plugin.empty());
     CHECK(all.ipam.pool == "other");
@@ -64,7 +64,7 @@ TEST_CASE("a configuration's every key arrives, and what is not said has its def
     CHECK(least.control.empty());
     CHECK(least.data_folder == "/var/lib/cni/weft");
     CHECK_FALSE(least.mtu);
-    CHECK_FALSE(least.spoof_check);
+    CHECK(least.spoof_check);
     CHECK(least.ipam.pool == "pods");
     CHECK_FALSE(least.ipam.names_routes);
 }
@@ -92,6 +92,13 @@ TEST_CASE("an unknown key is refused with its value, unless it belongs to the ru
     CHECK(
         refusal({{"bridge", "pods"}, {"ipam", {{"type", "host-local"}, {"subnet", "10.0.0.0/8"}}}}).code() ==
         0);
+}
+
+TEST_CASE("with dhcp sources are not checked, and who wants them to be is told") {
+    const json dhcp = {{"type", "dhcp"}};
+    CHECK_FALSE(read_config(request({{"bridge", "pods"}, {"ipam", dhcp}})).spoof_check);
+    CHECK(
+        refusal({{"bridge", "pods"}, {"ipam", dhcp}, {"spoofCheck", true}}).is(Code::invalid_configuration));
 }
 
 TEST_CASE("for a removal nothing is a mistake") {

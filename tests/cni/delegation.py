@@ -76,7 +76,7 @@ def delegated_failures(world):
 @scenario("what a plugin has given is taken back if weftd cannot use it, but not from an attachment that is there")
 def delegated_undo(world):
     fake = FakeIpam(world)
-    fails(world.call("ADD", world.configuration(ipam=fake.ipam, bridge="none")), 7)
+    fails(world.call("ADD", world.configuration(ipam=fake.ipam, bridge="none")), 100)
     expect(fake.commands() == ["ADD", "DEL"], fake.commands())
     fake = FakeIpam(world)
     succeeds(world.call("ADD", world.configuration(ipam=fake.ipam)))
@@ -124,6 +124,8 @@ def dhcp(world):
                                 "needs_interface": True}, DEL={"needs_interface": True})
     configuration = world.configuration(ipam={**fake.ipam, "type": "dhcp"})
     result = succeeds(world.call("ADD", configuration))
+    (asked,) = [params for method, params in world.ask("calls")["calls"] if method == "port_add"]
+    expect(asked["address"] == [] and asked["spoof_check"] is False, asked)
     expect(world.addresses(world.path_of("c1")) == ["10.9.0.7/24"] and world.routes(world.path_of("c1")) == {"0.0.0.0/0": "10.9.0.1"})
     succeeds(world.call("CHECK", {**configuration, "prevResult": result}))
     succeeds(world.call("DEL", configuration))

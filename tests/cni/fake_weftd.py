@@ -78,7 +78,7 @@ class Weftd:
                 return self.ports[name]["answer"]
             raise Refusal(FAILED, f"there is another port {name}")
         if wanted["bridge"] not in self.bridges:
-            raise Refusal(INVALID, f"no bridge {wanted['bridge']}")
+            raise Refusal(FAILED, f"no bridge {wanted['bridge']}")
         self.count += 1
         host_end, device, netns = f"h{self.count}", wanted["device"], wanted["netns"]
         mac = wanted.get("mac", f"02:00:00:00:00:{self.count:02x}")
@@ -110,7 +110,7 @@ class Weftd:
     def ipam_allocate(self, wanted):
         pool = self.pools.get(wanted["pool"])
         if not pool:
-            raise Refusal(INVALID, f"the bridge {wanted['pool']} has no gateway, and so no addresses")
+            raise Refusal(FAILED, f"the bridge {wanted['pool']} has no gateway, and so no addresses")
         asked = [ipaddress.ip_address(address) for address in wanted.get("address", [])]
         return {"address": [str(address) for address in pool.allocate(wanted["owner"], asked)],
                 "gateway": [str(gateway.ip) for gateway in pool.gateways]}

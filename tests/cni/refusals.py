@@ -43,11 +43,12 @@ REFUSALS = [
     *[(f"{key} {value!r}", "ADD", {key: value}, {}, 2, f"{key}: {json.dumps(value, separators=(',', ':'))}") for key, value in (
         ("isolate", True), ("ipMasq", True), ("isGateway", True), ("hairpinMode", [1]))],
     ("a misspelt key of our IPAM", "ADD", {"ipam": {"type": "weft", "rout": []}}, {}, 2, "ipam.rout"),
+    ("spoofCheck with dhcp", "ADD", {"spoofCheck": True, "ipam": {"type": "dhcp"}}, {}, 7, "spoofCheck"),
     *[(f"runtimeConfig {value}", "ADD", {"runtimeConfig": value}, {}, 7, "runtimeConfig") for value in (
         {"ips": "10.1.0.9"}, {"ips": [7]}, {"ips": ["10.1.0"]}, {"mac": "x"}, {"mac": "01:00:5e:00:00:01"}, {"mac": 7})],
     ("args.cni.ips of another kind", "ADD", {"args": {"cni": {"ips": ["x"]}}}, {}, 7, "args.cni.ips"),
-    ("a bridge that weftd does not have", "ADD", {"bridge": "none", "ipam": {"pool": "pods"}}, {}, 7, "none"),
-    ("a bridge without addresses", "ADD", {"bridge": "plain"}, {}, 7, "plain"),
+    ("a bridge that weftd does not have", "ADD", {"bridge": "none", "ipam": {"pool": "pods"}}, {}, 100, "none"),
+    ("a bridge without addresses", "ADD", {"bridge": "plain"}, {}, 100, "plain"),
     ("prevResult that is a text", "ADD", {"prevResult": "x"}, {}, 6, "prevResult"),
     ("CHECK without prevResult", "CHECK", {}, {}, 7, "prevResult"),
     ("CHECK with a prevResult without us", "CHECK", {"prevResult": {"interfaces": []}}, {}, 7, "prevResult"),
