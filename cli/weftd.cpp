@@ -121,7 +121,10 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
     // Not for people: weftd starts itself so.
-    if (argc == 2 && argv[1] == weft::keeper_option) return weft::run_keeper();
+    if (argc == 2 && argv[1] == weft::keeper_option) {
+        set_up_log(false);
+        return weft::run_keeper();
+    }
     Options options;
     CLI::App app{
         "weftd runs a node of a weft network: it makes the ports that its configuration names, switches and "
