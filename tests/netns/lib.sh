@@ -382,6 +382,7 @@ left_behind() {
     diff <(echo "$interfaces_before") <(own_interfaces) | sed -n 's/^> /interface /p' | grep -v veth || true
 }
 
+# A test that has more to put away defines before_exit.
 on_exit() {
     local status=$1 site pid log name left
     trap - EXIT
@@ -395,6 +396,7 @@ on_exit() {
             [[ -s $log ]] && { echo "=== $(basename "$log")"; tail -n 60 "$log"; }
         done
     fi
+    ! declare -F before_exit >/dev/null || before_exit
     for pid in "${spawned[@]}"; do kill -TERM "$pid" 2>/dev/null; done
     for name in "${namespaces[@]}"; do
         for pid in $(ip netns pids "$prefix-$name" 2>/dev/null); do
