@@ -3,7 +3,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <string>
 
 #include <sys/socket.h>
@@ -26,6 +25,15 @@ std::vector<Descriptor> descriptors_of(msghdr& message) {
         for (const int number : numbers) taken.emplace_back(number);
     }
     return taken;
+}
+
+ssize_t receive_into(const Descriptor& socket, msghdr& message, int flags) {
+    ssize_t size = 0;
+    do {
+        size = ::recvmsg(socket.get(), &message, flags);
+    } while (size < 0 && errno == EINTR);
+    if (size < 0) throw_system_error("cannot hear from the keeper of devices", errno, "restart weftd");
+    return size;
 }
 
 }  // namespace
@@ -68,22 +76,20 @@ void DescriptorChannel::send(const nlohmann::json& body, const std::vector<int>&
 }
 
 std::optional<ChannelMessage> DescriptorChannel::receive() const {
-    const auto text = std::make_unique<std::array<char, longest>>();
-    iovec part{.iov_base = text->data(), .iov_len = text->size()};
+    msghdr peeked{};
+    const ssize_t size = receive_into(socket_, peeked, MSG_PEEK | MSG_TRUNC);
+    if (size == 0) return std::nullopt;
+    std::string text(static_cast<std::size_t>(size), '\0');
+    iovec part{.iov_base = text.data(), .iov_len = text.size()};
     alignas(cmsghdr) std::array<char, control_size> control{};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     message.msg_control = control.data();
     message.msg_controllen = control.size();
-    ssize_t size = 0;
-    do {
-        size = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
-    } while (size < 0 && errno == EINTR);
-    if (size < 0) throw_system_error("cannot hear from the keeper of devices", errno, "restart weftd");
-    if (size == 0) return std::nullopt;
+    receive_into(socket_, message, MSG_CMSG_CLOEXEC);
     ChannelMessage received{.body = {}, .descriptors = descriptors_of(message)};
-    received.body = nlohmann::json::parse(text->data(), text->data() + size);
+    received.body = nlohmann::json::parse(text);
     return received;
 }
 
