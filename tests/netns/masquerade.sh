@@ -146,6 +146,20 @@ published c1 203.0.113.2 8080 c2 80
 on site-a nft delete table ip published
 on site-a nft delete table ip6 published
 
+say "while it runs: another bridge is masqueraded, and is not any more"
+cp "$work/site-a.toml" "$work/before.toml"
+sed -i 's/^gateway = \["10.30.0.1.*/&\nmasquerade = true/' "$work/site-a.toml"
+weft site-a apply "$work/site-a.toml" || fail "the change is refused"
+own_table | grep -q '10.30.0.0/24' || fail "the table is as it was"
+on c3 ip route replace default via 10.30.0.1
+wait_for "the outside from the other bridge" 10 reaches c3 198.51.100.9
+cp "$work/before.toml" "$work/site-a.toml"
+weft site-a apply "$work/site-a.toml" || fail "the change back is refused"
+own_table | grep -q '10.30.0.0/24' && fail "the other bridge is still masqueraded"
+reaches c3 198.51.100.9 && fail "the other bridge is answered from outside"
+on c3 ip route replace default via 10.30.0.1
+pings c1 198.51.100.9 5
+
 say "others' rules are as they were, and a reload of them does not take weft's away"
 diff "$work/others-before" <(others | sed 's/packets [0-9]* bytes [0-9]*/packets 0 bytes 0/') || fail "others' tables have changed"
 on site-a nft list ruleset >"$work/all.nft"
