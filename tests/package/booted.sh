@@ -45,6 +45,27 @@ systemctl restart weftd || fail "it does not start"
 is "warnings" "$(warnings)" ""
 is "forwarding" "$(cat /proc/sys/net/ipv4/ip_forward)$(cat /proc/sys/net/ipv6/conf/all/forwarding)" 11
 
+say "a changed configuration is taken by a reload, in the unit's sandbox as well"
+before=$(pid_of)
+cp /etc/weft/weft.toml /log.toml
+sed -i 's/^masquerade = true$//' /etc/weft/weft.toml
+printf '\n[[port]]\nname = "more"\ntype = "tap"\nbridge = "lan"\n' >>/etc/weft/weft.toml
+systemctl reload weftd 2>/log || fail "it does not reload"
+for _ in {1..30}; do
+    [[ -e /sys/class/net/more ]] && break
+    sleep 0.1
+done
+[[ -e /sys/class/net/more && ! -e /sys/class/net/weft-out ]] || fail "the devices are $(ls /sys/class/net)"
+cp /log.toml /etc/weft/weft.toml
+systemctl reload weftd 2>/log || fail "it does not reload"
+for _ in {1..30}; do
+    [[ -e /sys/class/net/weft-out ]] && break
+    sleep 0.1
+done
+[[ -e /sys/class/net/weft-out && ! -e /sys/class/net/more ]] || fail "the devices are $(ls /sys/class/net)"
+is "its process" "$(pid_of)" "$before"
+is "warnings" "$(warnings)" ""
+
 say "killed, it is started again"
 killed=$(pid_of)
 kill -9 "$killed"
