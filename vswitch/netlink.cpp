@@ -7,6 +7,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
@@ -18,7 +19,6 @@
 #include <netlink/addr.h>
 #include <netlink/cache.h>
 #include <netlink/errno.h>
-#include <fcntl.h>
 #include <netlink/handlers.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -296,6 +296,15 @@ void Netlink::redirect(int from, int to) {
     check(rtnl_u32_set_cls_terminal(filter.get()), attempted);
     check(rtnl_u32_add_action(filter.get(), action.get()), attempted);
     check(rtnl_cls_add(socket_->get(), filter.get(), NLM_F_CREATE | NLM_F_EXCL), attempted);
+}
+
+void Netlink::clear_redirects(int from) {
+    const auto qdisc = owned<QdiscHandle>(rtnl_qdisc_alloc());
+    rtnl_tc_set_ifindex(TC_CAST(qdisc.get()), from);
+    rtnl_tc_set_parent(TC_CAST(qdisc.get()), TC_H_CLSACT);
+    const int error = rtnl_qdisc_delete(socket_->get(), qdisc.get());
+    if (error == -NLE_OBJ_NOTFOUND || error == -NLE_INVAL) return;
+    check(error, "clear the redirections of an interface (tc clsact)");
 }
 
 void Netlink::add_address(const std::string& name, const Prefix& address) {

@@ -74,6 +74,9 @@ class Netlink {
     // (clsact, u32, mirred). Ends with either interface.
     void redirect(int from, int to);
 
+    // Whatever was redirected from it, and what else hangs on its clsact. There may be none.
+    void clear_redirects(int from);
+
     // "10.20.1.1/24"; an IPv6 address without duplicate address detection. An address that the interface has
     // already is an error.
     void add_address(const std::string& name, const Prefix& address);

@@ -219,6 +219,10 @@ TEST_CASE("what is redirected from one interface to another arrives there, and n
     CHECK(failure([&] {
               netlink.redirect(first, second);
           }).starts_with("cannot redirect what arrives at an interface (tc clsact, u32, mirred): "));
+    netlink.clear_redirects(first);
+    netlink.clear_redirects(first);
+    netlink.redirect(first, second);
+    left.run("ping -n -q -c 3 -i 0.1 -W 1 10.7.0.2 >/dev/null");
     netlink.remove_veth("r0");
     netlink.remove_veth("r1");
 }

@@ -74,6 +74,8 @@ VethPort::VethPort(const VethOptions& options, unsigned queues) {
     tap_ = make_tap(options, queues);
     if (!stands) make_pair(netlink, options, target);
     host_index_ = netlink.link(options.host_end).value().index;
+    // It still leads to the TAP of the weftd before, which has gone with it.
+    if (stands) netlink.clear_redirects(host_index_);
 }
 
 }  // namespace weft
