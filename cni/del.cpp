@@ -33,9 +33,10 @@ json del(const Request& request) {
         daemon.remove_port(port_name(request));
         if (config.ipam.plugin.empty()) ipam->release();
     } catch (const Error& error) {
-        // Addresses stay taken as long as a port may still have them.
-        if (!error.is(Code::try_again) || look_at_netns(request.netns) == NetnsState::there) throw;
+        if (!error.is(Code::try_again)) throw;
         write_down_removal(request, config);
+        // Addresses stay taken as long as a port may still have them.
+        if (look_at_netns(request.netns) == NetnsState::there) throw;
     }
     if (!config.ipam.plugin.empty() && !ipam->needs_interface()) release();
     if (failure) throw Error{*failure};

@@ -67,6 +67,20 @@ def away(world):
     succeeds(world.call("VERSION", world.configuration()))
 
 
+@scenario("a DEL that failed while weftd was away is made up for, though nobody asks again")
+def not_asked_again(world):
+    succeeds(world.call("ADD", world.configuration()))
+    for method in ("port_del", "ipam_release"):
+        world.ask("misbehave", method=method, how="close")
+    for _ in range(2):
+        fails(world.call("DEL", world.configuration()), 11)
+    for method in ("port_del", "ipam_release"):
+        world.ask("misbehave", method=method, how="")
+    succeeds(world.call("STATUS", world.configuration(name="other")))
+    expect(not world.ports() and not world.owners() and world.link(world.path_of("c1")) is None)
+    expect(not list(pathlib.Path(world.data).iterdir()))
+
+
 @scenario("a DEL without namespace while weftd is away succeeds, and is made up for by the next call")
 def pending(world):
     for next_call in (lambda: world.call("STATUS", world.configuration()), lambda: world.call("ADD", world.configuration()),

@@ -55,7 +55,7 @@ say "a restart of weftd is nothing to them"
 stop host
 said=$(cni STATUS none) && fail "STATUS without weftd"
 [[ $(jq .code <<<"$said") == 50 ]] || fail "STATUS without weftd: $said"
-said=$(cni DEL c1) && fail "DEL without weftd"
+said=$(cni DEL c3) && fail "DEL without weftd"
 [[ $(jq .code <<<"$said") == 11 ]] || fail "DEL without weftd: $said"
 start host
 all_reach_all
