@@ -48,9 +48,10 @@ Wishes wishes_in(const json& object, std::string_view where) {
             wishes.addresses.push_back(address_of(ip.get_ref<const std::string&>(), code, ips_where));
         }
     }
-    if (const auto& mac = part(object, "mac"); mac.is_string() && mac != "") {
+    if (const auto& mac = part(object, "mac");
+        mac.is_string() && !mac.get_ref<const std::string&>().empty()) {
         wishes.mac = mac_of(mac.get_ref<const std::string&>(), code, fmt::format("{}.mac", where));
-    } else if (!mac.is_null() && mac != "") {
+    } else if (!mac.is_null() && !mac.is_string()) {
         refuse(code, fmt::format("{}.mac", where), mac.dump(), "the MAC address of a single station");
     }
     return wishes;

@@ -24,13 +24,15 @@ namespace {
 
 Attachment expected_of(const Request& request) {
     const auto previous = request.configuration.value("prevResult", json{});
-    if (!previous.is_object())
+    if (!previous.is_object()) {
         throw Error(Code::invalid_configuration,
                     "CHECK needs prevResult, which the configuration does not have");
+    }
     const auto place = find_interface(previous, request.ifname);
-    if (!place)
+    if (!place) {
         throw Error(Code::invalid_configuration,
                     fmt::format("prevResult has no interface {}", request.ifname));
+    }
     auto expected = parse_attachment(previous, *place);
     expected.netns = request.netns;
     return expected;

@@ -40,7 +40,9 @@ class Reader {
 
     void take_text(const char* key, std::string& into, const char* wanted) {
         std::optional<std::string> text;
-        take(key, text, wanted, [](const json& value) { return value.is_string() && value != ""; });
+        take(key, text, wanted, [](const json& value) {
+            return value.is_string() && !value.get_ref<const std::string&>().empty();
+        });
         if (text) into = *text;
     }
 
@@ -180,9 +182,10 @@ NetworkConfig read_config(const Request& request) {
     read_ipam(reader, configuration, config.ipam);
     if (config.ipam.pool.empty()) config.ipam.pool = config.bridge;
     const bool is_dhcp = config.ipam.plugin == "dhcp";
-    if (is_dhcp && spoof_check == true)
+    if (is_dhcp && spoof_check == true) {
         reader.complain(
             "spoofCheck is true: it must be false with ipam.type dhcp, of whose addresses weftd is not told");
+    }
     config.spoof_check = spoof_check.value_or(!is_dhcp);
     if (const auto masquerade = configuration.find("ipMasq");
         masquerade != configuration.end() && *masquerade != false) {

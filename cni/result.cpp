@@ -36,7 +36,8 @@ Value parsed(const json& text, const char* what) {
 
 std::optional<IpAddress> optional_address(const json& object, const char* name) {
     const auto& text = member(object, name);
-    if (text.is_null() || text == "") return std::nullopt;
+    if (text.is_null() || (text.is_string() && text.get_ref<const std::string&>().empty()))
+        return std::nullopt;
     return parsed<IpAddress>(text, name);
 }
 
@@ -127,7 +128,9 @@ std::optional<std::size_t> find_interface(const json& result, const std::string&
     const auto& interfaces = list(result, "interfaces");
     for (std::size_t i = 0; i < interfaces.size(); ++i) {
         const auto& sandbox = member(interfaces[i], "sandbox");
-        if (member(interfaces[i], "name") == name && sandbox.is_string() && sandbox != "") return i;
+        if (member(interfaces[i], "name") == name && sandbox.is_string() &&
+            !sandbox.get_ref<const std::string&>().empty())
+            return i;
     }
     return std::nullopt;
 }
