@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,7 +77,7 @@ class Daemon {
 
     void check_changes(const config::Config& next, const std::vector<config::Change>& changes) const;
     void carry_out(const config::Change& change);
-    void take_back(const std::vector<const config::Change*>& done);
+    void take_back(std::span<const config::Change> done);
     void sync_routes(const config::Config& config);
     void masquerade(const config::Config& config);
     template <class Add>

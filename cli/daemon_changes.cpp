@@ -1,6 +1,7 @@
 // From one configuration to the next, one change at a time: what each of them does to workers, keys and
 // devices, and how all are taken back if one cannot be had.
 #include <algorithm>
+#include <span>
 #include <stdexcept>
 #include <utility>
 #include <variant>
@@ -112,17 +113,14 @@ std::size_t Daemon::apply(std::unique_ptr<config::Config> next) {
     const auto changes = config::diff(config_.get(), next.get());
     check_changes(*next, changes);
     target_ = next.get();
-    std::vector<const Change*> done;
+    std::size_t done = 0;
     try {
-        for (const Change& change : changes) {
-            carry_out(change);
-            done.push_back(&change);
-        }
+        for (; done < changes.size(); ++done) carry_out(changes[done]);
         sync_routes(*next);
         masquerade(*next);
         follow_mtus();
     } catch (const std::exception& error) {
-        take_back(done);
+        take_back(std::span{changes}.first(done));
         throw std::runtime_error(fmt::format("nothing was changed: {}", error.what()));
     }
     config_ = std::move(next);
@@ -174,13 +172,13 @@ void Daemon::carry_out(const Change& change) {
 }
 
 // It is what was there before, and can be had again, but for what others have taken meanwhile.
-void Daemon::take_back(const std::vector<const Change*>& done) {
+void Daemon::take_back(std::span<const Change> done) {
     target_ = config_.get();
-    for (auto change = done.rbegin(); change != done.rend(); ++change) {
+    for (const Change& change : config::inverse(done)) {
         try {
-            carry_out(config::inverse(**change).value());
+            carry_out(change);
         } catch (const std::exception& error) {
-            spdlog::error("cannot take back '{}': {}", config::to_string(**change), error.what());
+            spdlog::error("going back, cannot {}: {}", config::to_string(change), error.what());
         }
     }
     sync_routes(*config_);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <ranges>
 #include <set>
 #include <string_view>
@@ -235,8 +236,18 @@ struct Inverse {
 
 }  // namespace
 
-std::optional<Change> inverse(const Change& change) {
-    return std::visit(Inverse{}, change);
+// A peer's bridges come back after the bridges.
+std::vector<Change> inverse(std::span<const Change> done) {
+    std::vector<Change> back;
+    const auto append_if = [&](bool of_peers) {
+        for (const Change& change : done | std::views::reverse) {
+            if (std::holds_alternative<ChangePeer>(change) != of_peers) continue;
+            if (auto taken_back = std::visit(Inverse{}, change)) back.push_back(*taken_back);
+        }
+    };
+    append_if(false);
+    append_if(true);
+    return back;
 }
 
 }  // namespace weft::config

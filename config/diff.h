@@ -10,7 +10,7 @@
 // A Change points into the two configurations, which must outlive it.
 #pragma once
 
-#include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -98,8 +98,9 @@ using Change = std::variant<RemoveRoute, RemovePort, RemovePeer, RemoveBridge, R
 // `from` may be null (start) and so may `to` (stop).
 std::vector<Change> diff(const Config* from, const Config* to);
 
-// What takes it back. Nothing for what cannot be applied to a running daemon.
-std::optional<Change> inverse(const Change& change);
+// What takes back the first changes of a diff, in an order that works. What cannot be applied to a running
+// daemon is not among them.
+std::vector<Change> inverse(std::span<const Change> done);
 
 std::string to_string(const Change& change);  // "add port a1 (tap in host-a, bridge lan)"
 

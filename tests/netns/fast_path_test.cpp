@@ -943,11 +943,11 @@ TEST_CASE("when the object goes, nothing of it stays at the devices") {
 }
 
 TEST_CASE("filters that a killed process has left are replaced") {
-    Pair pair({.attach = HookKind::filters});
+    Pair pair({.hooks = HookKind::filters});
     const auto frame = pair.udp_to_b();
     REQUIRE(pair.insert(frame));
     {
-        FastPath successor = open_fast_path({.attach = HookKind::filters});
+        FastPath successor = open_fast_path({.hooks = HookKind::filters});
         require(successor.add_veth(port_a, pair.a.host_end_index(), pair.a.tap_index()));
         CHECK(pair.goes_slowly(frame));
         CHECK(successor.misses().unknown == 1);
