@@ -14,6 +14,7 @@
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
+#include "cli/code_pages.h"
 #include "cli/daemon.h"
 #include "cli/keeper.h"
 #include "cli/loop.h"
@@ -109,6 +110,7 @@ int run(const Options& options) {
     daemon.restore();
     give_up_privileges(rights, daemon);
     daemon.confined(rights.calls);
+    weft::give_back_code_pages();
     spdlog::info("node {} is up", name);
     ::sd_notify(0, "READY=1");
     loop.run();
