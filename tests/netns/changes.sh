@@ -49,7 +49,7 @@ spawn c1 "$work/ping.txt" ping -n -q -i 0.01 10.0.0.2
 ping=$last_spawned
 sed 's/^name = "c3"/name = "c3"\nvlan = 10/' "$work/node.toml" >"$work/vlan.toml"
 grep -v '^endpoint' "$work/node.toml" >"$work/wrong.toml"
-for round in $(seq 20); do
+for _ in $(seq "${WEFT_ROUNDS-20}"); do
     weft node apply "$work/vlan.toml" >>"$work/apply.txt"
     ! weft node apply "$work/wrong.toml" 2>>"$work/wrong.txt" || fail "a wrong configuration was applied"
     weft node apply "$work/node.toml" >>"$work/apply.txt"
