@@ -69,11 +69,15 @@ Id find_by_name(const std::map<Id, Info>& infos, const std::string& name) {
     return found->first;
 }
 
-// After the last one that was given, so that an id that has just become free rests.
+// After the last one that was given, so that an id that has just become free rests, but among few: tables are
+// as long as the largest.
 template <class Id, class Info>
 Id free_id(const std::map<Id, Info>& taken, std::uint16_t& next) {
-    while (taken.contains(Id{next}) || Id{next} == Id{0xFFFF}) ++next;
-    return Id{next++};
+    constexpr std::size_t rest = 64;
+    do {
+        if (next >= 2 * taken.size() + rest) next = 0;
+    } while (taken.contains(Id{next++}));
+    return Id{static_cast<std::uint16_t>(next - 1)};
 }
 
 [[noreturn]] void throw_restart(std::string_view what) {

@@ -311,7 +311,8 @@ void UnixStream::write(std::string bytes) {
     const auto written = [](uv_write_t* request, int status) {
         auto* stream = request->handle;
         delete static_cast<Write*>(request->data);
-        if (status == UV_ECANCELED) return;  // the stream is being closed
+        // It has failed before the stream was closed, and is told of only now.
+        if (uv_is_closing(reinterpret_cast<uv_handle_t*>(stream)) != 0) return;
         guarded(stream, [&] {
             const auto& callbacks = state_of<State>(stream).callbacks;
             if (status < 0) {
