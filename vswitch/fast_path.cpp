@@ -349,6 +349,7 @@ void FastPath::add(PortId port, PortHooks hooks) {
 }
 
 std::expected<void, Failure> FastPath::add_veth(PortId port, unsigned host_end, unsigned patch_tap) {
+    remove(port);
     auto hooks = hook_veth(hook_programs(), host_end, patch_tap, kernel_->options.hooks);
     if (!hooks) return std::unexpected(hooks.error());
     add(port, std::move(*hooks));
@@ -356,6 +357,7 @@ std::expected<void, Failure> FastPath::add_veth(PortId port, unsigned host_end, 
 }
 
 std::expected<void, Failure> FastPath::add_device(PortId port, unsigned device) {
+    remove(port);
     auto hooks = hook_device(hook_programs(), device, kernel_->options.hooks);
     if (!hooks) return std::unexpected(hooks.error());
     add(port, std::move(*hooks));
