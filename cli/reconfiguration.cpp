@@ -1,7 +1,9 @@
 #include "cli/reconfiguration.h"
 
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <stdexcept>
 #include <utility>
 
@@ -10,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include "cli/params.h"
 #include "cli/rpc.h"
 #include "config/load.h"
 #include "crypto/secret_memory.h"
@@ -18,17 +21,14 @@ namespace weft {
 
 namespace {
 
-constexpr unsigned longest_to_confirm = 86400;  // seconds
+constexpr std::int64_t longest_to_confirm = 86400;  // seconds
 
-template <class Value>
-Value param(const nlohmann::json& params, const char* name, Value otherwise) {
-    if (!params.contains(name)) return otherwise;
-    try {
-        return params.at(name).get<Value>();
-    } catch (const nlohmann::json::exception&) {
-        throw InvalidParams(fmt::format("'{}' is of another type", name));
-    }
-}
+constexpr std::array apply_keys{
+    Param{"text", true, R"("text": "[node] ...")"},
+    Param{"path", false, R"("path": "/etc/weft/weft.toml")"},
+    Param{"dry_run", false, R"("dry_run": true)"},
+    Param{"confirm_s", false, R"("confirm_s": 60)"},
+};
 
 }  // namespace
 
@@ -54,15 +54,12 @@ std::unique_ptr<config::Config> Reconfiguration::read(const Source& source) {
 }
 
 nlohmann::json Reconfiguration::apply(const nlohmann::json& params) {
-    if (!params.is_object() || !params.contains("text"))
-        throw InvalidParams("'text' is missing: the configuration");
-    Source next{.path = param<std::string>(params, "path", file_), .text = param<std::string>(params, "text", {})};
-    const auto confirm_s = param<unsigned>(params, "confirm_s", 0);
-    if (confirm_s > longest_to_confirm)
-        throw InvalidParams(fmt::format("'confirm_s' is {} at most", longest_to_confirm));
+    const Params asked{params, apply_keys};
+    Source next{.path = asked.text("path").value_or(file_), .text = asked.text("text").value_or("")};
+    const auto confirm_s = asked.integer("confirm_s", 0, longest_to_confirm).value_or(0);
+    const bool dry_run = asked.boolean("dry_run").value_or(false);
     auto config = read(next);
     const auto changes = node_.plan(*config);
-    const bool dry_run = param<bool>(params, "dry_run", false);
     if (!dry_run) {
         if (before_) throw std::runtime_error("what was applied last waits to be confirmed: weft confirm");
         const auto applied = node_.apply(std::move(config));

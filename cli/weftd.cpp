@@ -14,7 +14,6 @@
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
-#include "cli/code_pages.h"
 #include "cli/daemon.h"
 #include "cli/keeper.h"
 #include "cli/loop.h"
@@ -23,6 +22,7 @@
 #include "cli/uplink_guard.h"
 #include "cli/version.h"
 #include "config/load.h"
+#include "crypto/code_pages.h"
 #include "crypto/secret_memory.h"
 
 namespace {
@@ -110,7 +110,7 @@ int run(const Options& options) {
     daemon.restore();
     give_up_privileges(rights, daemon);
     daemon.confined(rights.calls);
-    weft::give_back_code_pages();
+    weft::give_back_code_pages();  // of parsers, self-tests, the loader
     spdlog::info("node {} is up", name);
     ::sd_notify(0, "READY=1");
     loop.run();

@@ -17,15 +17,10 @@
 
 #ifdef WEFT_IPSEC_MB
 
-#include <algorithm>
-#include <span>
-
-#include <link.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <intel-ipsec-mb.h>
 #include <openssl/crypto.h>
+
+#include "crypto/code_pages.h"
 
 namespace weft {
 
@@ -52,34 +47,11 @@ struct Functions {
     bool suits_chacha = false;
 };
 
-// Unmaps the pages of the library's code and constants: its start touches nearly all of them, to test itself
-// and every algorithm that it has. What is used later is mapped again, page by page.
-void give_back_pages(const void* of_library) noexcept {
-    const auto unmap = [](dl_phdr_info* object, std::size_t, void* wanted) noexcept {
-        const std::span headers{object->dlpi_phdr, object->dlpi_phnum};
-        const auto address = reinterpret_cast<std::uintptr_t>(wanted);
-        const auto holds = [&](const auto& header) {
-            const std::uintptr_t begin = object->dlpi_addr + header.p_vaddr;
-            return header.p_type == PT_LOAD && address >= begin && address < begin + header.p_memsz;
-        };
-        if (std::ranges::none_of(headers, holds)) return 0;
-        const std::uintptr_t page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-        for (const auto& header : headers) {
-            if (header.p_type != PT_LOAD || (header.p_flags & PF_W) != 0) continue;
-            const std::uintptr_t begin = (object->dlpi_addr + header.p_vaddr) & ~(page - 1);
-            const std::uintptr_t end = object->dlpi_addr + header.p_vaddr + header.p_memsz;
-            // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as integers
-            ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-        }
-        return 1;
-    };
-    dl_iterate_phdr(unmap, const_cast<void*>(of_library));
-}
-
 Functions find_functions() noexcept {
     const Manager manager = make_manager();
     if (!manager || imb_get_errno(manager.get()) != 0) return {};
-    give_back_pages(reinterpret_cast<const void*>(manager->gcm128_enc));
+    // Its start touches nearly all of its code, to test itself and every algorithm that it has.
+    give_back_code_pages(reinterpret_cast<const void*>(manager->gcm128_enc));
     constexpr std::uint64_t needed = IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ | IMB_FEATURE_AVX |
                                      IMB_FEATURE_SELF_TEST | IMB_FEATURE_SELF_TEST_PASS;
     const bool suits_gcm = (manager->features & needed) == needed;

@@ -5,6 +5,7 @@
 #include "vswitch/checksum.h"
 #include "vswitch/gso.h"
 #include "vswitch/headers.h"
+#include "vswitch/neighbor_headers.h"
 
 namespace weft {
 
@@ -21,20 +22,6 @@ constexpr std::uint32_t solicited_flag = 0x40000000;
 constexpr std::uint32_t override_flag = 0x20000000;
 
 constexpr std::uint8_t fresh_hop_limit = 255;
-
-// The fixed part of both messages.
-struct NeighborHeader {
-    IcmpHeader icmp;
-    std::array<std::uint8_t, 16> target{};
-};
-
-struct LinkAddressOption {
-    std::uint8_t type = 0;
-    std::uint8_t length = 0;  // in units of 8 bytes
-    MacAddress mac;
-};
-
-static_assert(sizeof(NeighborHeader) == 24 && sizeof(LinkAddressOption) == 8);
 
 // Every option must have a length; an unknown one is skipped (RFC 4861 section 4.6).
 std::expected<std::optional<MacAddress>, Drop> find_link_address(std::span<const std::uint8_t> options,

@@ -6,6 +6,7 @@
 
 #include "vswitch/headers.h"
 #include "vswitch/neighbor_discovery.h"
+#include "vswitch/neighbor_headers.h"
 
 namespace weft {
 
@@ -43,19 +44,7 @@ struct SnapHeader {
     be16 type;
 };
 
-struct NeighborHeader {
-    IcmpHeader icmp;
-    std::array<std::uint8_t, 16> target{};
-};
-
-struct LinkAddressOption {
-    std::uint8_t type = 0;
-    std::uint8_t length = 0;  // in units of 8 bytes
-    MacAddress mac;
-};
-
 static_assert(sizeof(TagAndType) == 4 && sizeof(SnapHeader) == 8);
-static_assert(sizeof(NeighborHeader) == 24 && sizeof(LinkAddressOption) == 8);
 
 // What a frame is about in the end, and where that begins.
 struct Content {
