@@ -412,6 +412,7 @@ PortOrder Daemon::order_of(const config::Port& port) const {
                     .alias = fmt::format("weft {} {}", names_.node.name, object),
                     .patch_by_tc = port.patch == config::Port::Patch::tc,
                     .keep = port.keep,
+                    .merges = names_.node.vxlan.has_value() && !guard_.unwraps(),
                     .no_fast_path = offloading_.why_not()};
     if (has_mac) order.interface.mac = port.mac.value_or(derived_mac(names_.node.name, object));
     return order;

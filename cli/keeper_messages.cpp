@@ -71,6 +71,7 @@ json to_json(const PortOrder& order) {
             {"alias", order.alias},
             {"patch_by_tc", order.patch_by_tc},
             {"keep", order.keep},
+            {"merges", order.merges},
             {"no_fast_path", order.no_fast_path}};
 }
 
@@ -90,6 +91,7 @@ PortOrder port_order(const json& from) {
     order.alias = from.at("alias").get<std::string>();
     order.patch_by_tc = from.at("patch_by_tc").get<bool>();
     order.keep = from.at("keep").get<bool>();
+    order.merges = from.at("merges").get<bool>();
     order.no_fast_path = from.at("no_fast_path").get<std::string>();
     return order;
 }
@@ -118,6 +120,7 @@ json to_json(const MadePort& made, std::vector<int>& descriptors) {
         ++links;
     }
     answer["hooks"] = {{"leads_elsewhere", made.hooks->leads_elsewhere},
+                       {"merges", made.hooks->merges},
                        {"device", made.hooks->device},
                        {"patch", made.hooks->patch},
                        {"is_ethernet", made.hooks->link_layer == LinkLayer::ethernet},
@@ -136,8 +139,7 @@ MadePort made_port(ChannelMessage message) {
     for (auto left = from.at("sockets").get<std::size_t>(); left > 0; --left)
         made.sockets.push_back(take(message.descriptors, next));
     if (made.is_packet) return made;
-    made.tuntap.layer =
-        from.at("is_tun").get<bool>() ? TunTapOptions::Layer::tun : TunTapOptions::Layer::tap;
+    made.tuntap.layer = from.at("is_tun").get<bool>() ? TunTapOptions::Layer::tun : TunTapOptions::Layer::tap;
     made.tuntap.name = from.at("tuntap").get<std::string>();
     made.tuntap.offloads = from.at("offloads").get<unsigned>();
     made.tuntap.index = from.at("index").get<int>();
@@ -146,12 +148,13 @@ MadePort made_port(ChannelMessage message) {
     made.tuntap.netlink = take(message.descriptors, next);
     const json& hooks = from.at("hooks");
     if (hooks.is_null()) return made;
-    made.hooks = PortHooks{
-        .is_veth = made.is_veth,
-        .leads_elsewhere = hooks.at("leads_elsewhere").get<bool>(),
-        .device = hooks.at("device").get<unsigned>(),
-        .patch = hooks.at("patch").get<unsigned>(),
-        .link_layer = hooks.at("is_ethernet").get<bool>() ? LinkLayer::ethernet : LinkLayer::none};
+    made.hooks =
+        PortHooks{.is_veth = made.is_veth,
+                  .leads_elsewhere = hooks.at("leads_elsewhere").get<bool>(),
+                  .merges = hooks.at("merges").get<bool>(),
+                  .device = hooks.at("device").get<unsigned>(),
+                  .patch = hooks.at("patch").get<unsigned>(),
+                  .link_layer = hooks.at("is_ethernet").get<bool>() ? LinkLayer::ethernet : LinkLayer::none};
     for (auto left = hooks.at("links").get<std::size_t>(); left > 0; --left)
         made.hooks->hooks.emplace_back(take(message.descriptors, next));
     return made;

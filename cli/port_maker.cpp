@@ -62,6 +62,7 @@ std::optional<std::string> patch_by_fast_path(const VethPort& veth, const HookPr
                            static_cast<unsigned>(veth.tap_index()));
     if (!hooks) return hooks.error();
     made.hooks = std::move(*hooks);
+    made.hooks->merges = veth.merges();
     return std::nullopt;
 }
 
@@ -78,7 +79,8 @@ MadePort make_veth_port(const PortOrder& order, const Programs& programs) {
                    .host_end = order.host_end,
                    .tap = order.tap,
                    .alias = order.alias,
-                   .keep = order.keep},
+                   .keep = order.keep,
+                   .merges = order.merges && !by_tc},
                   order.queues);
     MadePort made{.is_veth = true, .device = order.interface.name};
     auto reason = by_tc ? patch_by_tc(veth) : patch_by_fast_path(veth, *programs, made);
@@ -91,7 +93,9 @@ MadePort make_veth_port(const PortOrder& order, const Programs& programs) {
         return made;
     }
     made.hooks.reset();
-    { const TunTapParts gone = veth.take_tap(); }
+    {
+        const TunTapParts gone = veth.take_tap();
+    }
     Netlink{}.remove_veth(order.host_end);
     if (order.keep) throw std::runtime_error(*reason);
     return fall_back(order, *reason);
@@ -107,9 +111,10 @@ MadePort make_port(const PortOrder& order, const Programs& programs) {
         case Type::veth:
             return make_veth_port(order, programs);
         case Type::packet:
-            return {.is_packet = true,
-                    .device = order.interface.name,
-                    .sockets = make_packet_sockets(order.interface.name, order.interface.netns, order.queues)};
+            return {
+                .is_packet = true,
+                .device = order.interface.name,
+                .sockets = make_packet_sockets(order.interface.name, order.interface.netns, order.queues)};
     }
     throw std::logic_error("a type of port that nobody makes");
 }

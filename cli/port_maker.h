@@ -28,18 +28,19 @@ struct PortOrder {
     std::string tap{};
     std::string alias{};
     bool patch_by_tc = false;
-    bool keep = false;             // it outlives weftd
-    std::string no_fast_path{};    // why there is none; empty: there is one
+    bool keep = false;           // it outlives weftd
+    bool merges = false;         // TCP that comes out of VXLAN, if there is a fast path
+    std::string no_fast_path{};  // why there is none; empty: there is one
 };
 
 // What has become of it. A veth that could not be patched is a TAP in its namespace.
 struct MadePort {
     bool is_packet = false;
     bool is_veth = false;
-    std::string device{};                // its name
-    std::string note{};                  // for the log; empty: nothing to tell
-    TunTapParts tuntap{};                // of a TUN or TAP, and of a veth
-    std::vector<Descriptor> sockets{};   // of a packet port
+    std::string device{};               // its name
+    std::string note{};                 // for the log; empty: nothing to tell
+    TunTapParts tuntap{};               // of a TUN or TAP, and of a veth
+    std::vector<Descriptor> sockets{};  // of a packet port
     std::optional<PortHooks> hooks{};
 };
 

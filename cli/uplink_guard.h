@@ -39,6 +39,9 @@ class UplinkGuard {
     // What is not denied goes on to this XDP program, wherever the early drop is. Throws likewise.
     void go_on_to(int program);
 
+    // VXLAN is taken off at the uplinks' drivers (FastPath::unwrapping_program).
+    [[nodiscard]] bool unwraps() const noexcept { return mode_ == Mode::xdp; }
+
     void change(DeniedSources::Change change, const Prefix& prefix);
 
     // What was dropped early is denied like what the workers have dropped.

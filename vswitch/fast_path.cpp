@@ -39,6 +39,7 @@ struct Port {
     bool is_veth = false;
     bool is_tunnel = false;
     bool leads_elsewhere = false;  // to another namespace
+    bool merges = false;           // what its host end sends
     unsigned device = 0;
     unsigned patch = 0;  // of a veth
     LinkLayer link = LinkLayer::ethernet;
@@ -48,10 +49,16 @@ struct Port {
     std::map<Vni, std::uint32_t> sources{};  // of a tunnel: that it has in the kernel
 };
 
-fast_redirect redirect_between(const Port& in, const Port& out) noexcept {
+fast_redirect redirect_between(const Port& in, const Port& out, std::uint8_t protocol) noexcept {
     const bool comes_in = in.is_veth || in.is_tunnel;  // by an ingress hook
     if (!out.is_veth) return fast_redirect_ingress;
+    if (in.is_tunnel && out.merges && protocol == ip_protocol::tcp) return fast_redirect_egress;
     return comes_in && out.leads_elsewhere ? fast_redirect_peer : fast_redirect_egress;
+}
+
+bool arrives(const Port& in, const Port& out, std::uint32_t redirect) noexcept {
+    return redirect == redirect_between(in, out, ip_protocol::tcp) ||
+           redirect == redirect_between(in, out, ip_protocol::udp);
 }
 
 __be32 to_kernel(const IpAddress& address) noexcept {
@@ -137,8 +144,8 @@ struct FastPath::Kernel {
     [[nodiscard]] std::optional<std::uint32_t> source_of(PortId in, Port& port,
                                                          std::optional<Vni> vni) noexcept;
     void forget_sources(Port& tunnel) const noexcept;
-    [[nodiscard]] std::optional<std::uint64_t> verdict_of(const Port& in,
-                                                          const Action& action) const noexcept;
+    [[nodiscard]] std::optional<std::uint64_t> verdict_of(const Port& in, const Action& action,
+                                                          std::uint8_t protocol) const noexcept;
     bool write_action(fast_action& action, const fast_flow_key& key, PortId in, const Action& wanted,
                       std::uint64_t verdict) noexcept;
 
@@ -211,10 +218,9 @@ void FastPath::Kernel::give(const fast_sample& sample) const {
     if (fast_verdict_kind(sample.verdict) == fast_to_port) {
         given.kind = Action::Kind::to_port;
         const auto out = by_device(device);
-        const bool arrives =
-            in != ports.end() && out != ports.end() &&
-            fast_verdict_redirect(sample.verdict) == redirect_between(in->second, out->second);
-        if (arrives) given.out = out->first;
+        if (in != ports.end() && out != ports.end() &&
+            arrives(in->second, out->second, fast_verdict_redirect(sample.verdict)))
+            given.out = out->first;
     } else if (fast_verdict_kind(sample.verdict) == fast_encapsulate) {
         given.kind = Action::Kind::to_port;
         given.size -= std::min<std::uint32_t>(given.size, outer_header_size);
@@ -297,8 +303,8 @@ void FastPath::Kernel::forget_sources(Port& tunnel) const noexcept {
 }
 
 // Nothing: it is not to be had.
-std::optional<std::uint64_t> FastPath::Kernel::verdict_of(const Port& in,
-                                                          const Action& action) const noexcept {
+std::optional<std::uint64_t> FastPath::Kernel::verdict_of(const Port& in, const Action& action,
+                                                          std::uint8_t protocol) const noexcept {
     if (action.kind == Action::Kind::drop) return fast_verdict(fast_drop, 0, action.mtu, 0);
     const auto out = ports.find(action.out);
     if (out == ports.end() || (out->second.link != in.link && !action.rewrite)) return std::nullopt;
@@ -306,7 +312,7 @@ std::optional<std::uint64_t> FastPath::Kernel::verdict_of(const Port& in,
     const std::uint32_t addresses = to.link == LinkLayer::ethernet ? fast_new_addresses : 0;
     const std::uint32_t routed = action.rewrite ? fast_routed | addresses : 0;
     if (!to.is_tunnel)
-        return fast_verdict(routed | fast_to_port, redirect_between(in, to), action.mtu, to.device);
+        return fast_verdict(routed | fast_to_port, redirect_between(in, to, protocol), action.mtu, to.device);
     if (in.is_tunnel || !action.vni_out) return std::nullopt;
     return fast_verdict(routed | fast_encapsulate, fast_redirect_egress, action.mtu, to.device);
 }
@@ -342,6 +348,7 @@ void FastPath::add(PortId port, PortHooks hooks) {
     remove(port);
     kernel_->ports[port] = {.is_veth = hooks.is_veth,
                             .leads_elsewhere = hooks.leads_elsewhere,
+                            .merges = hooks.merges,
                             .device = hooks.device,
                             .patch = hooks.patch,
                             .link = hooks.link_layer,
@@ -427,7 +434,7 @@ bool FastPath::insert(std::uint32_t slot, const FlowKey& flow, PortId in, const 
     if (in_port == kernel_->ports.end() || slot >= kernel_->options.max_flows) return false;
     const auto source = kernel_->source_of(in, in_port->second, action.vni_in);
     const auto key = source ? kernel_key(flow, *source) : std::nullopt;
-    const auto verdict = kernel_->verdict_of(in_port->second, action);
+    const auto verdict = kernel_->verdict_of(in_port->second, action, flow.protocol);
     if (!key || !verdict) return false;
 
     auto& entry = kernel_->actions[slot];

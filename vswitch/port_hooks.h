@@ -67,6 +67,7 @@ struct HookPrograms {
 struct PortHooks {
     bool is_veth = false;
     bool leads_elsewhere = false;  // to another namespace
+    bool merges = false;           // what its host end sends (device/veth_merging.h)
     unsigned device = 0;           // a TAP, a TUN, or the end of a veth that is here
     unsigned patch = 0;            // of a veth: the TAP
     LinkLayer link_layer = LinkLayer::ethernet;

@@ -93,6 +93,18 @@ crosses site-a c4 c1 fd00:10::11
 no_differences site-a site-b
 weft site-a status
 
+say "TCP that crosses the wire segment by segment comes to the container in super-frames"
+on vtep ethtool -K eth0 tso off gso off tx-udp_tnl-segmentation off >"$work/ethtool.log"
+on vtep ethtool -K vxlan100 tso off gso off >"$work/ethtool.log"
+capture c1 eth0 "$work/merged.pcap" 'tcp and src host 10.10.0.13 and greater 100'
+tcp c3 c1 10.10.0.11 20000000
+captured
+sizes=$(tcpdump -n -r "$work/merged.pcap" 2>/dev/null | awk '{ ++n; bytes += $NF } END { printf "%d packets, on average %d bytes\n", n, bytes / n }')
+echo "$sizes"
+[[ $(awk '{ print $5 }' <<<"$sizes") -gt 3000 ]] || fail "they come one by one"
+on vtep ethtool -K eth0 tso on gso on tx-udp_tnl-segmentation on >"$work/ethtool.log"
+on vtep ethtool -K vxlan100 tso on gso on >"$work/ethtool.log"
+
 say "UDP both ways, of every size; what is too large for the wire goes as before"
 spawn c3 "$work/echo.log" "$here/datagrams.py" echo 7000
 wait_for "c3 listens" 10 on c3 sh -c "grep -qi ':1B58 ' /proc/net/udp6"

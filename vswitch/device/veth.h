@@ -9,7 +9,7 @@
 // delivered would come to weft as well.
 //
 // The host end and the TAP have no addresses, and the kernel sends nothing through them. Both have the MTU of
-// the end in the container, whose offloads are left as a veth's are: on.
+// the end in the container. Offloads are left as a veth's are, unless it is to merge TCP (veth_merging.h).
 //
 // The TAP goes away with its queues; the pair does not go away with its maker, who has lost the privilege by
 // then. It ends with the container's namespace, or by Netlink::remove_veth(). A host end that stands without
@@ -29,8 +29,9 @@ struct VethOptions {
     NewInterface inner;    // in its namespace, which is required; txqueuelen is the TAP's too
     std::string host_end;  // names
     std::string tap;
-    std::string alias;  // of both, for people
-    bool keep = false;  // use the pair that stands there, if there is one
+    std::string alias;    // of both, for people
+    bool keep = false;    // use the pair that stands there, if there is one
+    bool merges = false;  // TCP that its host end sends
 };
 
 class VethPort {
@@ -43,6 +44,9 @@ class VethPort {
 
     [[nodiscard]] int tap_index() const noexcept { return tap_.index; }
 
+    // As was wanted.
+    [[nodiscard]] bool merges() const noexcept { return merges_; }
+
     [[nodiscard]] const TunTapParts& tap() const noexcept { return tap_; }
 
     // Once.
@@ -50,6 +54,7 @@ class VethPort {
 
   private:
     int host_index_ = 0;
+    bool merges_ = false;
     TunTapParts tap_;
 };
 
