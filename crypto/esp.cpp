@@ -82,7 +82,7 @@ std::expected<std::size_t, EspError> Esp::seal(OutboundSa& sa, std::span<std::ui
     if (sa.exhausted()) return std::unexpected{EspError::exhausted};
     const std::span packet = buffer.first(sealed_size(payload_size));
     const std::uint64_t sequence = sa.take_sequence(packet.size());
-    store_be(packet.data(), sa.spi_);
+    store_be(packet.data(), sa.keys_.spi);
     store_be(packet.data() + sequence_offset, static_cast<std::uint32_t>(sequence));
     store_be(packet.data() + iv_offset, sequence);
 
@@ -94,8 +94,8 @@ std::expected<std::size_t, EspError> Esp::seal(OutboundSa& sa, std::span<std::ui
     text[text.size() - 2] = static_cast<std::uint8_t>(pad_size);
     text[text.size() - 1] = next_header;
 
-    const TwelveBytes nonce{load_be<std::uint32_t>(sa.salt_.data()), sequence};
-    const TwelveBytes associated{sa.spi_, sequence};
+    const TwelveBytes nonce{load_be<std::uint32_t>(sa.keys_.salt.data()), sequence};
+    const TwelveBytes associated{sa.keys_.spi, sequence};
     sa.aead_.seal(nonce.bytes(), associated.bytes(), text, packet.last<aead_tag_size>());
     return packet.size();
 }
@@ -115,7 +115,7 @@ std::expected<Esp::Opened, EspError> Esp::open(InboundSa& sa, std::span<const st
     if (answer != ReplayWindow::Answer::fresh) return std::unexpected{replay_error(answer)};
 
     const std::span text = plain.first(opened_room(packet.size()));
-    const TwelveBytes nonce{load_be<std::uint32_t>(sa.salt_.data()),
+    const TwelveBytes nonce{load_be<std::uint32_t>(sa.keys_.salt.data()),
                             load_be<std::uint64_t>(packet.data() + iv_offset)};
     const TwelveBytes associated{spi_of(packet), sequence};
     if (!sa.aead_.open(nonce.bytes(), associated.bytes(), packet.subspan(header_size, text.size()), text,

@@ -13,6 +13,23 @@ ReplayWindow::ReplayWindow(std::size_t size, std::uint64_t highest)
     words_[index_of(highest)] = bit_of(highest) | (bit_of(highest) - 1);
 }
 
+// The highest number itself was seen, whatever `recent` says.
+ReplayWindow::ReplayWindow(std::size_t size, std::uint64_t highest, const Recent& recent)
+    : ReplayWindow(size, highest) {
+    const auto below = std::min<std::uint64_t>({highest, size_, recent_numbers});
+    for (std::uint64_t n = 1; n < below; ++n) {
+        if ((recent[n / word_bits] & bit_of(n)) == 0) words_[index_of(highest - n)] &= ~bit_of(highest - n);
+    }
+}
+
+ReplayWindow::Recent ReplayWindow::recent() const noexcept {
+    Recent seen{};
+    for (std::uint64_t n = 0; n < recent_numbers; ++n) {
+        if (n > highest_ || check(highest_ - n) != Answer::fresh) seen[n / word_bits] |= bit_of(n);
+    }
+    return seen;
+}
+
 void ReplayWindow::clear_entered(std::uint64_t sequence) noexcept {
     const std::uint64_t entered =
         std::min<std::uint64_t>(sequence / word_bits - highest_ / word_bits, words_.size());

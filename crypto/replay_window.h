@@ -8,8 +8,12 @@
 // Bit n % 64 of word n / 64 % words is number n. The ring has more words than the window needs, so the word
 // that the highest number has just entered is never one that the window's old end still uses. 0 is never
 // fresh: no sender uses it.
+//
+// Another process can go on with a window by its highest number and what was seen of those just before it
+// (Recent); the older ones count as seen then.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -22,9 +26,16 @@ class ReplayWindow {
 
     enum class Answer : std::uint8_t { fresh, replayed, too_old };
 
+    // Bit n % 64 of word n / 64: whether the number highest() - n was seen.
+    static constexpr std::size_t recent_numbers = 1024;
+    using Recent = std::array<std::uint64_t, recent_numbers / 64>;
+
     // The `size` numbers up to the highest one are judged singly; rounded up to a multiple of 64, at
     // least 64. `highest` and everything below it counts as seen.
     explicit ReplayWindow(std::size_t size = default_size, std::uint64_t highest = 0);
+
+    // The same, but for what is not in `recent`.
+    ReplayWindow(std::size_t size, std::uint64_t highest, const Recent& recent);
 
     [[nodiscard]] Answer check(std::uint64_t sequence) const noexcept {
         if (sequence == 0) return Answer::replayed;
@@ -42,6 +53,8 @@ class ReplayWindow {
     void prefetch(std::uint64_t sequence) const noexcept { __builtin_prefetch(&words_[index_of(sequence)]); }
 
     [[nodiscard]] std::uint64_t highest() const noexcept { return highest_; }
+
+    [[nodiscard]] Recent recent() const noexcept;
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 

@@ -24,11 +24,10 @@ SaKeys SaKeys::clone() const noexcept {
 OutboundSa::OutboundSa(const SaKeys& keys) : OutboundSa(keys, 1, max_packets, max_bytes(keys.cipher)) {}
 
 OutboundSa::OutboundSa(const SaKeys& keys, std::uint64_t first, std::uint64_t limit, std::uint64_t bytes)
-    : spi_(keys.spi),
+    : keys_(keys.clone()),
       next_(first),
       limit_(std::min(limit, max_packets)),
       last_start_(bytes - std::min(bytes, largest_datagram)),
-      salt_(keys.salt),
       aead_(load(keys, Aead::Direction::seal)) {
     if (first == 0) std::abort();
 }
@@ -36,6 +35,13 @@ OutboundSa::OutboundSa(const SaKeys& keys, std::uint64_t first, std::uint64_t li
 void OutboundSa::wipe() noexcept {
     next_ = unlimited;
     const Aead gone = std::move(aead_);
+    keys_.key = {};
+}
+
+void OutboundSa::skip_to(std::uint64_t next, std::uint64_t bytes) noexcept {
+    if (next < next_ || bytes < bytes_) std::abort();
+    next_ = next;
+    bytes_ = bytes;
 }
 
 void OutboundSa::raise_limit(std::uint64_t limit) noexcept {
@@ -45,9 +51,9 @@ void OutboundSa::raise_limit(std::uint64_t limit) noexcept {
 }
 
 InboundSa::InboundSa(const SaKeys& keys, std::size_t replay_window, std::uint64_t highest)
-    : spi_(keys.spi),
-      salt_(keys.salt),
-      window_(replay_window, highest),
-      aead_(load(keys, Aead::Direction::open)) {}
+    : InboundSa(keys, ReplayWindow(replay_window, highest)) {}
+
+InboundSa::InboundSa(const SaKeys& keys, ReplayWindow window)
+    : keys_(keys.clone()), window_(std::move(window)), aead_(load(keys, Aead::Direction::open)) {}
 
 }  // namespace weft

@@ -5,6 +5,8 @@
 // and infers the high half of the 64-bit sequence number, of which only the low half travels (RFC 4303
 // appendix A2).
 //
+// Both keep their keys, so that another process can go on with them (overlay/carried_session.h).
+//
 // Nonce (RFC 4106 section 4, RFC 7634 section 2): 4 bytes of salt, then the 8-byte IV.
 //
 // How much one key may do. An advantage is an attacker's chance to tell the cipher from an ideal one;
@@ -66,9 +68,13 @@ class OutboundSa {
     OutboundSa(const SaKeys& keys, std::uint64_t first, std::uint64_t limit = max_packets,
                std::uint64_t bytes = unlimited);
 
-    [[nodiscard]] std::uint32_t spi() const noexcept { return spi_; }
+    [[nodiscard]] std::uint32_t spi() const noexcept { return keys_.spi; }
+
+    [[nodiscard]] const SaKeys& keys() const noexcept { return keys_; }  // void once it is wiped
 
     [[nodiscard]] std::uint64_t next_sequence() const noexcept { return next_; }
+
+    [[nodiscard]] std::uint64_t sealed_bytes() const noexcept { return bytes_; }
 
     [[nodiscard]] bool exhausted() const noexcept { return next_ > limit_ || bytes_ > last_start_; }
 
@@ -84,6 +90,10 @@ class OutboundSa {
     // would.
     void raise_limit(std::uint64_t limit) noexcept;
 
+    // Goes on from where another process has got to with these keys: the next number is `next`, and `bytes`
+    // were sealed. Never goes back; aborts if it would.
+    void skip_to(std::uint64_t next, std::uint64_t bytes) noexcept;
+
     void prefetch() const noexcept { aead_.prefetch(); }
 
   private:
@@ -96,12 +106,11 @@ class OutboundSa {
         return next_++;
     }
 
-    std::uint32_t spi_;
+    SaKeys keys_;
     std::uint64_t next_;
     std::uint64_t limit_;
     std::uint64_t bytes_ = 0;
     std::uint64_t last_start_;  // a packet may begin up to here
-    std::array<std::uint8_t, 4> salt_;
     Aead aead_;
 };
 
@@ -111,7 +120,12 @@ class InboundSa {
     explicit InboundSa(const SaKeys& keys, std::size_t replay_window = ReplayWindow::default_size,
                        std::uint64_t highest = 0);
 
-    [[nodiscard]] std::uint32_t spi() const noexcept { return spi_; }
+    // With a window that another process has come to.
+    InboundSa(const SaKeys& keys, ReplayWindow window);
+
+    [[nodiscard]] std::uint32_t spi() const noexcept { return keys_.spi; }
+
+    [[nodiscard]] const SaKeys& keys() const noexcept { return keys_; }
 
     [[nodiscard]] const ReplayWindow& window() const noexcept { return window_; }
 
@@ -133,8 +147,7 @@ class InboundSa {
   private:
     friend struct Esp;
 
-    std::uint32_t spi_;
-    std::array<std::uint8_t, 4> salt_;
+    SaKeys keys_;
     ReplayWindow window_;
     Aead aead_;
 };

@@ -1,5 +1,6 @@
 #include "crypto/replay_window.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <random>
@@ -197,4 +198,35 @@ TEST_CASE("a jump over the whole of the numbers forgets everything old") {
     CHECK(window.check(20'000) == Answer::too_old);
     for (std::uint64_t back = 1; back < 8192; ++back) REQUIRE(window.check(last - back) == Answer::fresh);
     CHECK(window.check(last - 8192) == Answer::too_old);
+}
+
+TEST_CASE("a window goes on in another process: what was seen is a replay, what was not is fresh") {
+    std::mt19937_64 random{42};
+    for (const std::uint64_t size : {64U, 1024U, 8192U}) {
+        ReplayWindow old(size);
+        for (int i = 0; i < 5000; ++i) {
+            const std::uint64_t sequence = next_sequence(random, old.highest(), size);
+            if (old.check(sequence) == Answer::fresh) old.mark(sequence);
+        }
+        const ReplayWindow next(size, old.highest(), old.recent());
+        const std::uint64_t judged = std::min<std::uint64_t>({size, ReplayWindow::recent_numbers, old.highest()});
+        for (std::uint64_t n = 0; n < judged; ++n) CHECK(next.check(old.highest() - n) == old.check(old.highest() - n));
+        CHECK(next.check(old.highest() + 1) == Answer::fresh);
+    }
+}
+
+TEST_CASE("what is older than a handed over window tells counts as seen") {
+    ReplayWindow old;
+    old.mark(5000);
+    const ReplayWindow next(ReplayWindow::default_size, old.highest(), old.recent());
+    CHECK(old.check(5000 - ReplayWindow::recent_numbers) == Answer::fresh);
+    CHECK(next.check(5000 - ReplayWindow::recent_numbers) == Answer::replayed);
+    CHECK(next.check(5000 - ReplayWindow::recent_numbers + 1) == Answer::fresh);
+}
+
+TEST_CASE("the highest number was seen, whatever is said of it") {
+    const ReplayWindow window(64, 100, ReplayWindow::Recent{});
+    CHECK(window.check(100) == Answer::replayed);
+    CHECK(window.check(99) == Answer::fresh);
+    CHECK(ReplayWindow(64, 0, ReplayWindow::Recent{}).check(0) == Answer::replayed);
 }

@@ -224,6 +224,23 @@ TEST_CASE("what would allow a number again aborts") {
     CHECK_FALSE(aborts([&sa] { sa.raise_limit(1000); }));
 }
 
+TEST_CASE("an SA that goes on in another process begins behind the last number, and counts its bytes on") {
+    OutboundSa old{some_keys()};
+    for (int i = 0; i < 3; ++i) static_cast<void>(sealed_iv(old));
+    OutboundSa next{old.keys()};
+    next.skip_to(old.next_sequence() + 10, old.sealed_bytes());
+    CHECK(sealed_iv(next) == Iv{0, 0, 0, 0, 0, 0, 0, 14});
+    CHECK(next.sealed_bytes() == old.sealed_bytes() / 3 * 4);
+    CHECK(aborts([&next] { next.skip_to(14, next.sealed_bytes()); }));
+    CHECK(aborts([&next] { next.skip_to(20, 0); }));
+}
+
+TEST_CASE("a wiped SA has no key to go on with") {
+    OutboundSa sa{some_keys()};
+    sa.wipe();
+    CHECK(std::ranges::count(sa.keys().key.bytes(), 0) == 32);
+}
+
 TEST_CASE("the high half is inferred as RFC 4303 appendix A2.2 does, wherever the window stands") {
     for (const std::uint64_t size : {64U, 1024U, 8192U}) {
         for (const std::uint64_t wrap : {std::uint64_t{0}, two_32, 2 * two_32, 77 * two_32}) {
