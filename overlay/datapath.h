@@ -26,6 +26,7 @@
 #include <variant>
 #include <vector>
 
+#include "overlay/carried_session.h"
 #include "overlay/control_gate.h"
 #include "overlay/deny_list.h"
 #include "overlay/fragment.h"
@@ -124,6 +125,12 @@ class Datapath {
     void install(PeerId peer, const Session& session, Instant now);
     void use(PeerId peer, std::uint32_t session, Instant now) noexcept;
     void install_manual(PeerId peer, const ManualSession& session, Instant now);
+
+    // What another process goes on with, of keys that were agreed on; to be resumed in the same order, when the
+    // peer is new. No packet is sealed in between.
+    [[nodiscard]] std::vector<CarriedSession> sessions(PeerId peer);
+    void resume(PeerId peer, const CarriedSession& session, Instant now);
+
     void raise_limit(PeerId peer, std::uint64_t limit) noexcept;  // of a manual SA
     // Of a manual SA; nothing if the peer has no keys.
     [[nodiscard]] std::optional<std::uint64_t> highest_received(PeerId peer) noexcept;

@@ -160,7 +160,8 @@ void Datapath::install(PeerId id, const Session& session, Instant now) {
                                                           .cipher = session.outbound.cipher,
                                                           .outbound = OutboundSa{session.outbound},
                                                           .inbound = {},
-                                                          .established = session.established});
+                                                          .established = session.established,
+                                                          .initiator = session.initiator});
     for (const SaKeys& inbound : session.inbound) keys->inbound.emplace_back(inbound, peer->replay_window);
     topology_.peers().install(*peer, std::move(keys), false);
     peer->liveness.heard(now, false);

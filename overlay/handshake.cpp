@@ -25,6 +25,10 @@ void Handshaker::set_endpoint(PeerId peer, const Endpoint& endpoint) {
     engine_->set_endpoint(peer, endpoint);
 }
 
+void Handshaker::resume(PeerId peer, const Resumed& sessions) {
+    engine_->resume(peer, sessions);
+}
+
 std::optional<Drop> Handshaker::receive(std::span<const std::uint8_t> datagram, const Endpoint& from,
                                         Instant now, WallTime wall) noexcept {
     return engine_->receive(datagram, from, now, wall);

@@ -156,6 +156,18 @@ class Handshaker {
     void remove_peer(PeerId peer);
     void set_endpoint(PeerId peer, const Endpoint& endpoint);
 
+    // Sessions that another process agreed on with a peer, which was just added here, and that the datapath goes
+    // on with. The next one is due when it would have been.
+    struct Resumed {
+        Instant established;  // the newest
+        bool initiator = false;
+        std::uint32_t newest_id = 0;
+        std::uint64_t handshakes = 0;
+        std::vector<std::uint32_t> inbound_spis{};  // one of each session, the newest first
+    };
+
+    void resume(PeerId peer, const Resumed& sessions);
+
     // A control datagram (it begins with four zero bytes) arrived. A Drop says under which name to count it;
     // never throws, allocates only within bounds.
     std::optional<Drop> receive(std::span<const std::uint8_t> datagram, const Endpoint& from, Instant now,

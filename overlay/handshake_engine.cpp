@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <span>
 #include <stdexcept>
 #include <utility>
 
@@ -225,16 +226,32 @@ void Handshaker::Engine::install(HandshakePeer& peer, const Agreed& agreed, cons
     spis_.release(spis.back());
     std::ranges::move_backward(spis.begin(), spis.end() - 1, spis.end());
     spis.front() = agreed.own.first;
-    peer.session = LatestSession{.established = now,
-                                 .rekey_from = now + (agreed.initiator ? Timing::rekey_initiator_after +
-                                                                             random_part(Timing::rekey_jitter)
-                                                                       : Timing::rekey_responder_after),
-                                 .initiator = agreed.initiator};
+    peer.session = latest(now, agreed.initiator);
     peer.status.last_handshake = now;
     ++peer.status.completed;
     const bool moves = agreed.initiator || !peer.endpoint;
     if (moves) peer.endpoint = from;
     actions_.emplace_back(Install{peer.id, make_sessions(peer, agreed, now), from, moves});
+}
+
+LatestSession Handshaker::Engine::latest(Instant established, bool initiator) {
+    const Duration after = initiator ? Timing::rekey_initiator_after + random_part(Timing::rekey_jitter)
+                                     : Timing::rekey_responder_after;
+    return {.established = established, .rekey_from = established + after, .initiator = initiator};
+}
+
+void Handshaker::Engine::resume(PeerId id, const Resumed& sessions) {
+    auto* const peer = find(id);
+    if (peer == nullptr) return;
+    const auto spis = std::span{sessions.inbound_spis}.first(
+        std::min(sessions.inbound_spis.size(), peer->inbound_spis.size()));
+    for (const auto spi : spis) spis_.claim(spi);
+    std::ranges::copy(spis, peer->inbound_spis.begin());
+    peer->session = latest(sessions.established, sessions.initiator);
+    peer->status.last_handshake = sessions.established;
+    peer->status.completed = sessions.handshakes;
+    next_session_id_ = std::max(next_session_id_, sessions.newest_id + 1);
+    schedule(*peer);
 }
 
 // To each worker its share of the SAs.

@@ -44,6 +44,7 @@ class Handshaker::Engine {
     void add_peer(PeerId id, PeerOptions options);
     void remove_peer(PeerId id);
     void set_endpoint(PeerId id, const Endpoint& endpoint);
+    void resume(PeerId id, const Resumed& sessions);
     std::optional<Drop> receive(ByteView datagram, const Endpoint& from, Instant now, WallTime wall);
     void report(PeerId id, const PeerActivity& activity, Instant now, WallTime wall);
     void initiate(PeerId id, Instant now, WallTime wall);
@@ -94,6 +95,7 @@ class Handshaker::Engine {
         bool initiator = false;
     };
 
+    LatestSession latest(Instant established, bool initiator);
     InboundSpis take_spis();
     void install(HandshakePeer& peer, const Agreed& agreed, const Endpoint& from, Instant now);
     [[nodiscard]] std::vector<Session> make_sessions(const HandshakePeer& peer, const Agreed& agreed,

@@ -44,6 +44,7 @@ struct PeerSession {
     Instant established;
     Instant ends = established + lifetime;
     bool manual = false;  // agreed on by hand: never ends
+    bool initiator = false;
     bool draining = false;
 
     [[nodiscard]] bool alive(Instant now) const noexcept { return now < ends; }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <stdexcept>
 
 #include <netinet/udp.h>
 
@@ -82,7 +83,42 @@ void Underlay::open_vxlan(Endpoint vxlan, const UnderlayOptions& options, const 
     }
 }
 
+Underlay::Underlay(const UnderlayOptions& options, std::vector<std::pair<UnderlayPart, Descriptor>>& parts)
+    : sockets_(std::make_unique<Sockets>()) {
+    const auto take = [&parts](UnderlayPart::Role role, std::size_t place, Endpoint local) {
+        for (auto& [part, fd] : parts) {
+            if (part.role != role || part.place != place || !fd) continue;
+            UnderlaySocket socket = adopt_underlay_socket(std::move(fd), local);
+            socket.overflows = part.overflows;
+            return socket;
+        }
+        throw std::runtime_error("of the UDP sockets for " + local.to_string() + " one was not handed over");
+    };
+    using Role = UnderlayPart::Role;
+    sockets_->esp = take(Role::esp, 0, options.esp);
+    if (options.worker + 1 == options.workers) sockets_->control = take(Role::control, 0, options.esp);
+    if (options.vxlan) {
+        sockets_->vxlan = take(Role::vxlan, 0, *options.vxlan);
+        for (std::size_t i = 0; i < Outbox::vxlan_sources; ++i)
+            sockets_->vxlan_senders[i] = take(Role::vxlan_sender, i, {options.vxlan->address, 0});
+    }
+    use_offload({});
+}
+
 Underlay::~Underlay() = default;
+
+std::vector<UnderlayPart> Underlay::parts() const {
+    using Role = UnderlayPart::Role;
+    std::vector<UnderlayPart> open;
+    const auto add = [&open](Role role, std::size_t place, const UnderlaySocket& socket) {
+        if (socket.fd) open.push_back({role, static_cast<std::uint8_t>(place), socket.overflows, socket.fd.get()});
+    };
+    add(Role::esp, 0, sockets_->esp);
+    add(Role::control, 0, sockets_->control);
+    add(Role::vxlan, 0, sockets_->vxlan);
+    for (std::size_t i = 0; i < Outbox::vxlan_sources; ++i) add(Role::vxlan_sender, i, sockets_->vxlan_senders[i]);
+    return open;
+}
 
 int Underlay::descriptor(Channel channel) const noexcept {
     return sockets_->receiver(channel).fd.get();

@@ -27,6 +27,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <netinet/in.h>
@@ -61,12 +62,27 @@ struct UnderlayOffload {
     bool vxlan_gro = true;  // the same for plain VXLAN
 };
 
+// One of an Underlay's sockets between two processes.
+struct UnderlayPart {
+    enum class Role : std::uint8_t { esp, control, vxlan, vxlan_sender };
+
+    Role role = Role::esp;
+    std::uint8_t place = 0;       // of a sender: which
+    std::uint32_t overflows = 0;  // so far
+    int fd = -1;                  // of whoever has it
+};
+
 class Underlay {
   public:
     // Throws std::runtime_error that names the address and the cure (in use: by whom to look for; no such
     // device). `first` is the first worker's, for all but that one: its ports are shared. The last one that
     // is made puts the steering in force.
     explicit Underlay(const UnderlayOptions& options, const Underlay* first = nullptr);
+
+    // Of sockets that another process has made by the same options, all of them: they become this object's,
+    // with what waits in them. Throws std::runtime_error if one is missing or another than it should be; those
+    // that are left are the caller's to close.
+    Underlay(const UnderlayOptions& options, std::vector<std::pair<UnderlayPart, Descriptor>>& parts);
     ~Underlay();
     Underlay(const Underlay&) = delete;
     Underlay& operator=(const Underlay&) = delete;
@@ -76,6 +92,9 @@ class Underlay {
 
     // The UDP port that `channel` is bound to (useful when configured as 0); 0: the channel is closed.
     [[nodiscard]] std::uint16_t local_port(Channel channel) const noexcept;
+
+    // All that are open.
+    [[nodiscard]] std::vector<UnderlayPart> parts() const;
 
     // Switches the offloads; what the kernel does not have stays off. Returns what is in force.
     UnderlayOffload use_offload(const UnderlayOffload& wanted) noexcept;

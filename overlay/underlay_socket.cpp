@@ -172,6 +172,23 @@ UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional
     return finish(std::move(fd), local);
 }
 
+UnderlaySocket adopt_underlay_socket(Descriptor fd, const Endpoint& local) {
+    int type = 0;
+    socklen_t length = sizeof(type);
+    if (::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_DGRAM)
+        throw std::runtime_error("what was handed over for " + local.to_string() + " is no UDP socket");
+    SocketAddress bound{};
+    length = sizeof(bound);
+    if (::getsockname(fd.get(), &bound.any, &length) != 0)
+        throw_system_error("cannot ask for the port of the UDP socket for " + local.to_string(), errno);
+    const Endpoint own = to_endpoint(bound);
+    if (own.address != local.address || (local.port != 0 && own.port != local.port)) {
+        throw std::runtime_error("the UDP socket that was handed over for " + local.to_string() + " is bound to " +
+                                 own.to_string());
+    }
+    return finish(std::move(fd), local);
+}
+
 // The program sees the UDP payload. A load beyond its end returns 0 by itself.
 void steer_by_spi(const UnderlaySocket& any, unsigned workers) {
     std::array<sock_filter, 5> code{{

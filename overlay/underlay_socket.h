@@ -53,6 +53,10 @@ UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional
 UnderlaySocket open_sending_socket(const IpAddress& address, const std::optional<std::string>& device,
                                    const PortSharing& sharing, std::uint16_t port);
 
+// One that another process has opened by the functions above. Throws std::runtime_error if it is no such
+// socket, or bound to something else than `local`, of which port 0 is any.
+UnderlaySocket adopt_underlay_socket(Descriptor fd, const Endpoint& local);
+
 // A datagram to the shared port goes to the socket in place SPI % workers; a control datagram, which begins
 // with four zero bytes, to the one behind those; what is shorter (a NAT keepalive) to the first. To be called
 // when all sockets are bound.

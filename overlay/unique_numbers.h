@@ -32,6 +32,9 @@ class UniqueNumbers {
         }
     }
 
+    // It is somebody's already.
+    void claim(std::uint32_t number) { taken_.insert(start_of(number)); }
+
     // Any number of the block will do.
     void release(std::uint32_t number) noexcept { taken_.erase(start_of(number)); }
 

@@ -78,6 +78,38 @@ void Node::restart() {
     settle();
 }
 
+void Node::restart_as_planned() {
+    struct Left {
+        std::optional<Endpoint> endpoint;
+        std::uint64_t handshakes = 0;
+        std::vector<std::vector<CarriedSession>> workers;
+    };
+
+    std::vector<Left> all(next_peer_);
+    for (std::uint16_t number = 0; number < next_peer_; ++number) {
+        const PeerId id{number};
+        Left& left = all[number];
+        left.endpoint = topology().peers().find(id)->endpoint;
+        left.handshakes = handshaker_->status(id).completed;
+        for (const auto& datapath : datapaths_) left.workers.push_back(datapath->sessions(id));
+    }
+    boot();
+    for (std::uint16_t number = 0; number < next_peer_; ++number) {
+        const PeerId id{number};
+        const Left& left = all[number];
+        const auto known = resumed(left.workers, left.handshakes);
+        if (!known || !left.endpoint) continue;
+        handshaker_->resume(id, *known);
+        handshaker_->set_endpoint(id, *left.endpoint);
+        for (unsigned worker = 0; worker < workers(); ++worker) {
+            datapaths_[worker]->set_endpoint(id, *left.endpoint);
+            for (const CarriedSession& carried : left.workers[worker])
+                datapaths_[worker]->resume(id, carried, network_.now());
+        }
+    }
+    settle();
+}
+
 PeerId Node::add_peer(const Node& other, PeerSetup setup) {
     const PeerId peer{next_peer_++};
     const PortId port = tunnel_of(peer);

@@ -70,6 +70,9 @@ class Node {
     // killed.
     void restart();
 
+    // Keeps its sessions as well, by what a planned restart hands over.
+    void restart_as_planned();
+
     PeerId add_peer(const Node& other, PeerSetup setup);
 
     // Of the first worker, when it is not being configured.
