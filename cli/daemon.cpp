@@ -70,7 +70,8 @@ Daemon::~Daemon() {
     if (keying_) keying_->finish();
 }
 
-void Daemon::begin(std::unique_ptr<config::Config> config) {
+void Daemon::begin(std::unique_ptr<config::Config> config, Inheritance inherited) {
+    inherited_ = std::move(inherited);
     path_ = find_path_mtu(*config);
     start(*config);
     target_ = config.get();
@@ -111,7 +112,7 @@ void Daemon::start(const config::Config& config) {
     names_.node.esp = underlay.esp;
     names_.node.vxlan = vxlan;
     names_.node.device = underlay.device;
-    workers_->open_underlay({underlay.device, underlay.esp, vxlan});
+    open_underlay({underlay.device, underlay.esp, vxlan});
     tune(config.tuning);
     offloading_.open(config.fast_path, count, vxlan ? vxlan->port : std::uint16_t{0});
     if (offloading_.path() != nullptr) keeper_.use(offloading_.path()->hook_programs());

@@ -18,6 +18,7 @@
 
 #include "cli/control.h"
 #include "cli/deny.h"
+#include "cli/handover.h"
 #include "cli/kernel_routes.h"
 #include "cli/keeper.h"
 #include "cli/keying.h"
@@ -45,9 +46,9 @@ class Daemon {
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
 
-    // Starts with this configuration. Throws std::runtime_error naming the object that could not be had; what
-    // was made until then goes with the daemon.
-    void begin(std::unique_ptr<config::Config> config);
+    // Starts with this configuration, and what the last weftd has left. Throws std::runtime_error naming the
+    // object that could not be had; what was made until then goes with the daemon.
+    void begin(std::unique_ptr<config::Config> config, Inheritance inherited);
 
     // From now on files and names are as far away as that.
     void confined(const SandboxOptions& calls) { confined_ = calls; }
@@ -64,6 +65,15 @@ class Daemon {
     // What was added at run time before, comes back. Needs the privileges of the start.
     void restore() { runtime_.begin(config_->node.state_dir); }
 
+    // The node is complete: from now on it reads what arrives, and has arrived.
+    void open_up();
+
+    // A planned end: everything stops, and what the next weftd goes on with is given to `keep`, which says
+    // whether it is in good hands. If not, the log says why, and the node ends like any other. To be destroyed
+    // after that.
+    using Keep = std::function<bool(const Legacy::Named&)>;
+    void hand_over(const Keep& keep);
+
     // The configuration file has been written anew (SIGHUP). Logs what comes of it.
     void reload() { reconfiguration_.reload(); }
 
@@ -71,6 +81,15 @@ class Daemon {
     void warn(std::string warning) { names_.node.warnings.push_back(std::move(warning)); }
 
   private:
+    void open_underlay(const UnderlayOptions& options);
+    [[nodiscard]] MadePort get_port(const config::Port& port, const PortOrder& order);
+    [[nodiscard]] std::optional<MadePort> adopt_port(const config::Port& port, const PortOrder& order);
+    void remember_made(const config::Port& port, const PortOrder& order, const MadePort& made);
+    void adopt_stations();
+    void describe(Legacy& legacy);
+    void describe_ports(Legacy& legacy);
+    void describe_peers(HandoverState& state);
+    void describe_stations(HandoverState& state);
     void tune(const config::Tuning& tuning);
     void deny(const config::Config& config);
     void start(const config::Config& config);  // what cannot change later: workers, keys, sockets
@@ -153,6 +172,18 @@ class Daemon {
     Offloading offloading_;
     std::unique_ptr<TunnelRoutes> tunnel_routes_;  // if there are plain peers and a fast path
     std::set<std::string> veths_;  // ports that are pairs
+
+    // How a port was made, for the next weftd; with hooks of its own, so that the fast path's programs outlive
+    // this one.
+    struct Made {
+        HandoverState::Port port;
+        std::vector<Descriptor> hooks;
+    };
+
+    std::map<std::string, Made> made_;
+    // While the node starts. The last weftd's hooks carry flows until this one reads.
+    Inheritance inherited_;
+    std::vector<Descriptor> old_hooks_;
 
     Names names_;
     std::uint16_t next_port_ = 0;

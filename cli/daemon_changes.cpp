@@ -341,7 +341,7 @@ void Daemon::change(const config::AddPeer& add) {
             worker.datapath().topology().add_peer(id, port, options);
         });
     }
-    keying_->add(id, peer);
+    keying_->add(id, peer, inherited_.peer(peer, workers_->count(), loop_.now()));
 }
 
 void Daemon::change(const config::RemovePeer& remove) {
@@ -421,7 +421,8 @@ PortOrder Daemon::order_of(const config::Port& port) const {
 void Daemon::change(const config::AddPort& add) {
     const config::Port& port = *add.port;
     const PortOrder order = order_of(port);
-    MadePort made = keeper_.make(order);
+    MadePort made = get_port(port, order);
+    remember_made(port, order, made);
     if (!made.note.empty()) spdlog::info("port {}: {}", port.name, made.note);
     const PortId id = new_port({.name = port.name,
                                 .kind = kind_of(port.type),
@@ -462,6 +463,7 @@ void Daemon::change(const config::RemovePort& remove) {
         worker.detach(id);
         worker.datapath().remove_port(id);
     });
+    made_.erase(port.name);
     if (veths_.erase(port.name) > 0) keeper_.remove(derived_device(host_end_prefix, names_.node.name, "port " + port.name));
     names_.ports.erase(id);
     kernel_routes_.forget(port);

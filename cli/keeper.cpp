@@ -73,6 +73,14 @@ MadePort Keeper::make(const PortOrder& order) {
     return made_port(ask({{"do", "make"}, {"order", to_json(order)}}));
 }
 
+MadePort Keeper::adopt(const StandingPort& standing) {
+    return made_port(ask({{"do", "adopt"}, {"standing", to_json(standing)}}));
+}
+
+void Keeper::leave() {
+    ask({{"do", "leave"}});
+}
+
 void Keeper::remove(const std::string& host_end) {
     ask({{"do", "remove"}, {"host_end", host_end}});
 }

@@ -14,6 +14,8 @@
 // What somebody who has taken over weftd could do by it: make TUN, TAP and veth devices and packet sockets,
 // and routes over them, in network namespaces that have a path; read keys in the folders of the node's keys.
 //
+// When weftd leaves its ports to the next one (handover.h), nothing is removed at the end.
+//
 // Limits. If both are killed the host ends of veth pairs stay, until the next start finds them
 // (vswitch/device/veth.h).
 #pragma once
@@ -49,6 +51,12 @@ class Keeper {
     void use(const HookPrograms& programs);
 
     [[nodiscard]] MadePort make(const PortOrder& order);
+
+    // One that the last weftd has left: see adopt_port().
+    [[nodiscard]] MadePort adopt(const StandingPort& standing);
+
+    // What was made stays when this weftd ends: the next one adopts it.
+    void leave();
 
     // A veth pair that was made; nothing happens if there is none of this name.
     void remove(const std::string& host_end);

@@ -96,6 +96,20 @@ PortOrder port_order(const json& from) {
     return order;
 }
 
+json to_json(const StandingPort& standing) {
+    return {{"order", to_json(standing.order)},
+            {"is_veth", standing.is_veth},
+            {"has_hooks", standing.has_hooks},
+            {"index", standing.index}};
+}
+
+StandingPort standing_port(const json& from) {
+    return {.order = port_order(from.at("order")),
+            .is_veth = from.at("is_veth").get<bool>(),
+            .has_hooks = from.at("has_hooks").get<bool>(),
+            .index = from.at("index").get<int>()};
+}
+
 json to_json(const MadePort& made, std::vector<int>& descriptors) {
     const auto add = [&](const Descriptor& descriptor) { descriptors.push_back(descriptor.get()); };
     for (const Descriptor& socket : made.sockets) add(socket);

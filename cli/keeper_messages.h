@@ -18,6 +18,9 @@ namespace weft {
 nlohmann::json to_json(const PortOrder& order);
 PortOrder port_order(const nlohmann::json& json);
 
+nlohmann::json to_json(const StandingPort& standing);
+StandingPort standing_port(const nlohmann::json& json);
+
 // The descriptors stay those of `made`.
 nlohmann::json to_json(const MadePort& made, std::vector<int>& descriptors);
 MadePort made_port(ChannelMessage message);

@@ -64,6 +64,8 @@ class Service {
         if (what == "begin") return begin(body);
         if (what == "use") return use(std::move(request.descriptors));
         if (what == "make") return make(port_order(body.at("order")));
+        if (what == "adopt") return adopt(standing_port(body.at("standing")));
+        if (what == "leave") return leave();
         if (what == "remove") return remove(body.at("host_end").get<std::string>());
         if (what == "set_mtu") return set_mtu(body);
         if (what == "route") return route(body);
@@ -101,8 +103,16 @@ class Service {
                             .patches = number(5)};
     }
 
-    void make(const PortOrder& order) {
-        MadePort made = make_port(order, programs());
+    void make(const PortOrder& order) { hand_over(order, make_port(order, programs())); }
+
+    void adopt(const StandingPort& standing) { hand_over(standing.order, adopt_port(standing, programs())); }
+
+    void leave() {
+        kept_.clear();
+        done();
+    }
+
+    void hand_over(const PortOrder& order, MadePort made) {
         if (made.is_veth && !order.keep) kept_.insert(order.host_end);
         std::vector<int> descriptors;
         const json body = to_json(made, descriptors);

@@ -40,6 +40,11 @@ std::set<Prefix> routes_over(const config::Config& config, const config::Port& t
     return routes;
 }
 
+std::set<Prefix> KernelRoutes::installed(const std::string& tun) const {
+    const auto found = installed_.find(tun);
+    return found == installed_.end() ? std::set<Prefix>{} : found->second;
+}
+
 void KernelRoutes::sync(const config::Config& config, const Carry& carry) {
     for (const config::Port& tun : config.ports) {
         if (!has_kernel_routes(tun)) continue;

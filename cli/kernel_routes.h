@@ -25,6 +25,10 @@ class KernelRoutes {
     // `carry` throws.
     void sync(const config::Config& config, const Carry& carry);
 
+    // Those of a TUN, and that another process has made them with it.
+    [[nodiscard]] std::set<Prefix> installed(const std::string& tun) const;
+    void adopt(const std::string& tun, std::set<Prefix> routes) { installed_[tun] = std::move(routes); }
+
     // The device is gone, and its routes with it.
     void forget(const config::Port& tun) { installed_.erase(tun.name); }
 

@@ -79,7 +79,7 @@ void Keying::renew_cookies() {
     }
 }
 
-void Keying::add(PeerId id, const config::Peer& peer) {
+void Keying::add(PeerId id, const config::Peer& peer, std::optional<HandoverState::Peer> left) {
     Known& known = peers_[id];
     known.name = peer.name;
     known.encrypted = peer.encryption == config::Peer::Encryption::esp;
@@ -92,6 +92,7 @@ void Keying::add(PeerId id, const config::Peer& peer) {
                  .preshared_key = peer.preshared_key ? peer.preshared_key->clone() : PresharedKey{},
                  .endpoint = std::nullopt,
                  .newest_timestamp = timestamps_->newest(peer.public_key)});
+        if (left) resume(id, known, std::move(*left));
     }
     if (!peer.endpoint_host) return;
     locator_.add(id, *peer.endpoint_host, peer.endpoint_port, loop_.now());

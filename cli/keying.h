@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/handover_state.h"
 #include "cli/keylog.h"
 #include "cli/locator.h"
 #include "cli/loop.h"
@@ -34,9 +35,9 @@ class Keying {
     Keying(Loop& loop, Workers& workers, const config::Config& config, Monitor& monitor,
            Located plain_located);
 
-    // The peer exists in the datapath; `id` and its configuration stay until remove(). Throws if a counter
-    // file is unusable.
-    void add(PeerId id, const config::Peer& peer);
+    // The peer exists in the datapath; `id` and its configuration stay until remove(). What the last weftd has
+    // left of it is gone on with. Throws if a counter file is unusable.
+    void add(PeerId id, const config::Peer& peer, std::optional<HandoverState::Peer> left = std::nullopt);
     void remove(PeerId id);
 
     // What a worker reports.
@@ -45,6 +46,10 @@ class Keying {
     void finish() noexcept;  // the workers have stopped: what is kept over a restart is written
     void moved(const PeerMoved& moved);
     void path_changed(const PathMtuChanged& changed);
+
+    // The workers have stopped: what the next weftd goes on with, but for what is configured. Nothing if no
+    // keys were agreed on.
+    [[nodiscard]] std::optional<HandoverState::Peer> leave(PeerId id);
 
     [[nodiscard]] std::optional<Handshaker::Status> status(PeerId id) const;
 
@@ -78,6 +83,7 @@ class Keying {
 
     [[nodiscard]] bool lost(PeerId id) const { return !watch_.up(id) || watch_.silent(id); }
 
+    void resume(PeerId id, Known& known, HandoverState::Peer left);
     void add_manual(PeerId id, Known& known, const config::ManualSa& manual);
     void reserve(PeerId id, Known& known, std::uint64_t used);
     static void save_received(Known& known);

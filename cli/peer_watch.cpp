@@ -39,6 +39,15 @@ void PeerWatch::agreed(PeerId id, Cipher cipher, const Endpoint& endpoint, bool 
     tell(id, *peer, now);
 }
 
+void PeerWatch::resumed(PeerId id, Cipher cipher, const Endpoint& endpoint, std::uint64_t handshakes) {
+    Watched* const peer = find(id);
+    if (peer == nullptr) return;
+    peer->up = true;
+    peer->endpoint = peer->told_endpoint = endpoint;
+    peer->cipher = cipher;
+    peer->handshakes = peer->told_handshakes = handshakes;
+}
+
 void PeerWatch::ended(PeerId id) {
     using Reason = event::PeerDown::Reason;
     Watched* const peer = find(id);

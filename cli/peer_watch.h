@@ -42,6 +42,8 @@ class PeerWatch {
 
     // On a session, with who spoke from `endpoint`. `moves`: that is where the peer is from now on.
     void agreed(PeerId id, Cipher cipher, const Endpoint& endpoint, bool moves, Instant now);
+    // A session that another process has agreed on is gone on with; nothing has happened.
+    void resumed(PeerId id, Cipher cipher, const Endpoint& endpoint, std::uint64_t handshakes);
     void ended(PeerId id);  // its session, or the effort to have one
     void reported(PeerId id, const PeerActivity& activity, Instant now);
     void moved(PeerId id, const Endpoint& endpoint, Instant now);

@@ -8,6 +8,7 @@
 #include "vswitch/device/veth.h"
 #include "vswitch/device/veth_probe.h"
 #include "vswitch/netlink.h"
+#include "vswitch/netns.h"
 
 namespace weft {
 
@@ -28,18 +29,23 @@ TunTapParts make_tuntap_in_place(const PortOrder& order, TunTapOptions::Layer la
                        order.queues);
 }
 
-MadePort make_tuntap_port(const PortOrder& order, const Programs& programs) {
-    const bool is_tap = order.type == Type::tap;
-    MadePort made{.device = order.interface.name,
-                  .tuntap = make_tuntap_in_place(
-                      order, is_tap ? TunTapOptions::Layer::tap : TunTapOptions::Layer::tun)};
-    if (order.interface.netns || !programs) return made;
+// The fast path of a TAP or TUN; none is no failure.
+void hook_device_if_possible(const PortOrder& order, const Programs& programs, MadePort& made) {
+    if (order.interface.netns || !programs) return;
     auto hooks = hook_device(*programs, static_cast<unsigned>(made.tuntap.index));
     if (!hooks) {
         made.note = "no fast path: " + hooks.error();
     } else {
         made.hooks = std::move(*hooks);
     }
+}
+
+MadePort make_tuntap_port(const PortOrder& order, const Programs& programs) {
+    const bool is_tap = order.type == Type::tap;
+    MadePort made{.device = order.interface.name,
+                  .tuntap = make_tuntap_in_place(
+                      order, is_tap ? TunTapOptions::Layer::tap : TunTapOptions::Layer::tun)};
+    hook_device_if_possible(order, programs, made);
     return made;
 }
 
@@ -72,8 +78,13 @@ MadePort fall_back(const PortOrder& order, std::string_view reason) {
             .tuntap = make_tuntap_in_place(order, TunTapOptions::Layer::tap)};
 }
 
+// By tc, or else by the fast path.
+bool is_patched_by_tc(const PortOrder& order, const Programs& programs) {
+    return order.patch_by_tc || (order.keep && !programs);
+}
+
 MadePort make_veth_port(const PortOrder& order, const Programs& programs) {
-    const bool by_tc = order.patch_by_tc || (order.keep && !programs);
+    const bool by_tc = is_patched_by_tc(order, programs);
     if (!by_tc && !programs) return fall_back(order, "there is no fast path: " + order.no_fast_path);
     VethPort veth({.inner = order.interface,
                    .host_end = order.host_end,
@@ -101,7 +112,41 @@ MadePort make_veth_port(const PortOrder& order, const Programs& programs) {
     return fall_back(order, *reason);
 }
 
+void adopt_veth(const StandingPort& standing, const Programs& programs, MadePort& made) {
+    const PortOrder& order = standing.order;
+    const auto host_end = Netlink{}.link(order.host_end);
+    if (!host_end) throw std::runtime_error("its host end " + order.host_end + " is gone");
+    const bool by_tc = is_patched_by_tc(order, programs);
+    if (by_tc == standing.has_hooks) throw std::runtime_error("its ends are patched in another way now");
+    if (by_tc) return;
+    if (!programs) throw std::runtime_error("there is no fast path: " + order.no_fast_path);
+    auto hooks = hook_veth(*programs, static_cast<unsigned>(host_end->index), static_cast<unsigned>(standing.index));
+    if (!hooks) throw std::runtime_error(hooks.error());
+    made.hooks = std::move(*hooks);
+}
+
 }  // namespace
+
+MadePort adopt_port(const StandingPort& standing, const Programs& programs) {
+    const NewInterface& interface = standing.order.interface;
+    MadePort made{.is_veth = standing.is_veth, .device = interface.name};
+    made.tuntap.layer = standing.order.type == Type::tun ? TunTapOptions::Layer::tun : TunTapOptions::Layer::tap;
+    made.tuntap.name = standing.is_veth ? standing.order.tap : interface.name;
+    made.tuntap.index = standing.index;
+    in_namespace(standing.is_veth ? std::nullopt : interface.netns, [&] {
+        Netlink netlink;
+        const auto link = netlink.link(made.tuntap.name);
+        if (!link || link->index != standing.index)
+            throw std::runtime_error("device " + made.tuntap.name + " is gone, or another one now");
+        made.tuntap.netlink = netlink.take_descriptor();
+    });
+    if (standing.is_veth) {
+        adopt_veth(standing, programs, made);
+    } else {
+        hook_device_if_possible(standing.order, programs, made);
+    }
+    return made;
+}
 
 MadePort make_port(const PortOrder& order, const Programs& programs) {
     switch (order.type) {

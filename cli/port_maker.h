@@ -48,6 +48,18 @@ struct MadePort {
 // device, and the cure; nothing is left then.
 MadePort make_port(const PortOrder& order, const std::optional<HookPrograms>& programs);
 
+// A port that another weftd has made by the same order and handed over (handover.h): its queues are there.
+struct StandingPort {
+    PortOrder order;
+    bool is_veth = false;
+    bool has_hooks = false;  // of the other weftd's fast path
+    int index = 0;           // of the device that has the queues
+};
+
+// What is missing of it: all but the queues. Hooks come after those that are there, which are still asked first,
+// so that no packet is without one. Throws std::runtime_error if it does not stand as it did.
+MadePort adopt_port(const StandingPort& standing, const std::optional<HookPrograms>& programs);
+
 // A queue for each worker; leaves the hooks.
 std::vector<std::unique_ptr<Device>> use_port(MadePort& made);
 

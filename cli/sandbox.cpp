@@ -18,6 +18,8 @@
 
 #include <fmt/format.h>
 
+#include "cli/descriptor_store.h"
+#include "cli/handover_carrier.h"
 #include "cli/keeper.h"
 #include "cli/loop.h"
 #include "cli/resolver.h"
@@ -54,6 +56,7 @@ constexpr std::array library_system_calls{
     SystemCall{SYS_gettimeofday},
     SystemCall{SYS_getrandom},
     SystemCall{SYS_getpid},
+    SystemCall{SYS_fcntl, 1, F_DUPFD_CLOEXEC},
     SystemCall{SYS_gettid},
     SystemCall{SYS_rt_sigaction},
     SystemCall{SYS_rt_sigprocmask},
@@ -147,8 +150,11 @@ void enter_sandbox(const SandboxOptions& options) {
     filter.allow(library_system_calls);
     // abort(), in this process alone.
     filter.allow(std::array{SystemCall{SYS_tgkill, 0, static_cast<std::uint64_t>(::getpid())}});
-    if (std::getenv("NOTIFY_SOCKET") != nullptr)
-        filter.allow(notify_system_calls);  // NOLINT(concurrency-mt-unsafe)
+    if (std::getenv("NOTIFY_SOCKET") != nullptr) {  // NOLINT(concurrency-mt-unsafe)
+        filter.allow(notify_system_calls);
+        filter.allow(descriptor_store_system_calls);
+    }
+    filter.allow(handover_carrier_system_calls);
     filter.allow(secret_memory_system_calls);
     filter.allow(tuntap_system_calls);
     filter.allow(packet_socket_system_calls);

@@ -15,6 +15,8 @@
 #include <systemd/sd-daemon.h>
 
 #include "cli/daemon.h"
+#include "cli/descriptor_store.h"
+#include "cli/handover.h"
 #include "cli/keeper.h"
 #include "cli/loop.h"
 #include "cli/privileges.h"
@@ -89,7 +91,16 @@ void give_up_privileges(const Rights& rights, weft::Daemon& daemon) {
     }
 }
 
+// False: the store has no room for it, or does not say that it has it.
+bool keep(const weft::DescriptorStore& store, const weft::Legacy::Named& legacy) {
+    if (legacy.size() <= store.room()) return store.keep(legacy);
+    spdlog::error("the service manager keeps {} descriptors, and there are {}: raise FileDescriptorStoreMax=",
+                  store.room(), legacy.size());
+    return false;
+}
+
 int run(const Options& options) {
+    auto store = weft::DescriptorStore::open();
     auto loaded = weft::config::load(options.config);
     weft::scrub_stack();  // of key files
     if (!loaded) {
@@ -99,23 +110,31 @@ int run(const Options& options) {
     set_up_log(options.verbose);
 
     weft::Loop loop;
-    const weft::Signal terminate(loop, SIGTERM, [&] { loop.stop(); });
+    bool is_planned = false;
+    const weft::Signal terminate(loop, SIGTERM, [&] {
+        is_planned = true;
+        loop.stop();
+    });
     const weft::Signal interrupt(loop, SIGINT, [&] { loop.stop(); });
     weft::Daemon daemon(loop, options.config);
     const weft::Signal hang_up(loop, SIGHUP, [&] { daemon.reload(); });
     const std::string name = loaded->node.name;
     const Rights rights = rights_for(*loaded, options);
     weft::prepare_folder(loaded->node.state_dir, rights.privileges.user);
-    daemon.begin(std::make_unique<weft::config::Config>(std::move(*loaded)));
+    auto inherited = weft::Inheritance::take(store.take(), *loaded);
+    daemon.begin(std::make_unique<weft::config::Config>(std::move(*loaded)), std::move(inherited));
     daemon.restore();
     give_up_privileges(rights, daemon);
     daemon.confined(rights.calls);
     weft::give_back_code_pages();  // of parsers, self-tests, the loader
+    daemon.open_up();
     spdlog::info("node {} is up", name);
     ::sd_notify(0, "READY=1");
     loop.run();
     ::sd_notify(0, "STOPPING=1");
     spdlog::info("node {} stops", name);
+    if (is_planned && store.room() > 0)
+        daemon.hand_over([&store](const weft::Legacy::Named& legacy) { return keep(store, legacy); });
     return 0;
 }
 

@@ -68,7 +68,13 @@ void Worker::run() {
     });
     tick_->start(tick_interval, tick_interval);
     loop_->run();
+    finish();
+}
 
+void Worker::finish() {
+    for (auto& [port, attached] : devices_) {
+        while (!attached.backlog->empty()) relay_backlog(port, attached);
+    }
     flush();
     samples_poll_.reset();
     datapath_.offload_to(nullptr, {});
@@ -77,8 +83,11 @@ void Worker::run() {
     esp_poll_.reset();
     control_poll_.reset();
     vxlan_poll_.reset();
-    underlay_.reset();
-    devices_.clear();
+    for (auto& [port, attached] : devices_) {
+        attached.poll.reset();
+        attached.retry.reset();
+        attached.again.reset();
+    }
     tick_.reset();
     wakeup_.reset();
     loop_.reset();
@@ -114,6 +123,22 @@ std::optional<WorkerEvent> Worker::next_event() {
     return learned_events_.pop();
 }
 
+int Worker::device_descriptor(PortId port) const noexcept {
+    const auto found = devices_.find(port);
+    return found == devices_.end() ? -1 : found->second.device->descriptor();
+}
+
+std::vector<UnderlayPart> Worker::underlay_parts() const {
+    return underlay_ ? underlay_->parts() : std::vector<UnderlayPart>{};
+}
+
+void Worker::begin_reading() {
+    reads_ = true;
+    for (auto& [port, attached] : devices_) attached.poll->watch({.readable = true});
+    for (const auto& poll : {&esp_poll_, &control_poll_, &vxlan_poll_})
+        if (*poll) (*poll)->watch({.readable = true});
+}
+
 void Worker::attach(PortId port, std::unique_ptr<Device> device) {
     Attached& attached = devices_[port];
     attached.device = std::move(device);
@@ -124,7 +149,7 @@ void Worker::attach(PortId port, std::unique_ptr<Device> device) {
         std::make_unique<Timer>(*loop_, [this, port] { devices_.at(port).poll->watch({.readable = true}); });
     attached.backlog = std::make_unique<Backlog>(attached.device->link_layer());
     attached.again = std::make_unique<Again>(*loop_, [this, port] { read_device(port); });
-    attached.poll->watch({.readable = true});
+    attached.poll->watch({.readable = reads_});
 }
 
 void Worker::detach(PortId port) {
@@ -146,7 +171,7 @@ void Worker::use(std::unique_ptr<Underlay> underlay) {
         if (descriptor < 0) return nullptr;
         auto made = std::make_unique<Poll>(*loop_, descriptor,
                                            [this, channel](Poll::Events) { read_underlay(channel); });
-        made->watch({.readable = true});
+        made->watch({.readable = reads_});
         return made;
     };
     esp_poll_ = poll(Channel::esp);

@@ -67,8 +67,13 @@ class Worker {
 
     ~Worker();  // stops it
 
-    // Ends the thread, once; devices and sockets are closed. The datapath may be read from then on.
+    // Ends the thread, once: nothing is sent after that, and what had been read is on its way. The datapath may
+    // be read from then on, and devices and sockets are open as long as this object.
     void stop();
+
+    // Of a worker that has stopped; -1: it has no such port.
+    [[nodiscard]] int device_descriptor(PortId port) const noexcept;
+    [[nodiscard]] std::vector<UnderlayPart> underlay_parts() const;
 
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
@@ -82,6 +87,9 @@ class Worker {
     [[nodiscard]] Datapath& datapath() noexcept { return datapath_; }
 
     [[nodiscard]] Instant now() const noexcept { return loop_->now(); }
+
+    // Before that nothing is read from devices and sockets: a packet shall find the node complete.
+    void begin_reading();
 
     void attach(PortId port, std::unique_ptr<Device> device);  // to a port of the datapath's
     void detach(PortId port);                                  // and closes the device
@@ -112,6 +120,7 @@ class Worker {
     };
 
     void run();
+    void finish();
     void obey();
     void read_device(PortId port);
     void relay(PortId port, std::vector<Packet>& packets) noexcept;
@@ -134,7 +143,8 @@ class Worker {
     std::unique_ptr<Loop> loop_;
     std::unique_ptr<Wakeup> wakeup_;
     std::unique_ptr<Timer> tick_;
-    std::map<PortId, Attached> devices_;
+    bool reads_ = false;
+    std::map<PortId, Attached> devices_;  // itself and the underlay: closed when the thread has ended
     OffloadSwitches offload_;
     std::unique_ptr<Underlay> underlay_;
     std::unique_ptr<Poll> esp_poll_;

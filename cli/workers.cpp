@@ -24,6 +24,20 @@ void Workers::open_underlay(UnderlayOptions options) {
         options.worker = i;
         sockets[i] = std::make_unique<Underlay>(options, i == 0 ? nullptr : sockets[0].get());
     }
+    use(std::move(sockets));
+}
+
+void Workers::adopt_underlay(UnderlayOptions options, UnderlayParts& parts) {
+    std::vector<std::unique_ptr<Underlay>> sockets(count());
+    for (unsigned i = 0; i < count(); ++i) {
+        options.workers = count();
+        options.worker = i;
+        sockets[i] = std::make_unique<Underlay>(options, parts.at(i));
+    }
+    use(std::move(sockets));
+}
+
+void Workers::use(std::vector<std::unique_ptr<Underlay>> sockets) {
     for (unsigned i = 0; i < count(); ++i)
         post(i, [own = std::move(sockets[i])](Worker& worker) mutable { worker.use(std::move(own)); });
 }

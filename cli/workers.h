@@ -27,6 +27,15 @@ class Workers {
     // Each gets sockets of its own; `options` but for whose they are. Throws as Underlay does.
     void open_underlay(UnderlayOptions options);
 
+    // The same of sockets that another process has made, by worker.
+    using UnderlayParts = std::vector<std::vector<std::pair<UnderlayPart, Descriptor>>>;
+    void adopt_underlay(UnderlayOptions options, UnderlayParts& parts);
+
+    // Everything is there that a packet may meet.
+    void begin_reading() {
+        post_all([](Worker& worker) { worker.begin_reading(); });
+    }
+
     void post(unsigned worker, Worker::Command command) { workers_[worker]->post(std::move(command)); }
 
     // Ends all threads; nothing is posted after that.
@@ -71,6 +80,8 @@ class Workers {
     [[nodiscard]] std::optional<Emitted> next_event();
 
   private:
+    void use(std::vector<std::unique_ptr<Underlay>> sockets);
+
     std::vector<std::unique_ptr<Worker>> workers_;
     unsigned turn_ = 0;
 };

@@ -326,6 +326,17 @@ std::vector<std::unique_ptr<Device>> use_packet_sockets(const std::string& inter
     return devices;
 }
 
+bool is_packet_socket_of(const Descriptor& socket, const std::string& interface) noexcept {
+    sockaddr_ll address{};
+    socklen_t length = sizeof(address);
+    if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0 ||
+        address.sll_family != AF_PACKET || address.sll_ifindex <= 0)
+        return false;
+    ifreq found{};
+    found.ifr_ifindex = address.sll_ifindex;
+    return ::ioctl(socket.get(), SIOCGIFNAME, &found) == 0 && interface == found.ifr_name;
+}
+
 std::vector<std::unique_ptr<Device>> open_packet_queues(const std::string& interface,
                                                         const std::optional<std::string>& netns,
                                                         unsigned queues) {

@@ -34,6 +34,9 @@ std::vector<Descriptor> make_packet_sockets(const std::string& interface,
 std::vector<std::unique_ptr<Device>> use_packet_sockets(const std::string& interface,
                                                         std::vector<Descriptor> sockets);
 
+// Whether a descriptor that came from elsewhere is such a socket at this interface, which still exists.
+bool is_packet_socket_of(const Descriptor& socket, const std::string& interface) noexcept;
+
 inline constexpr std::array packet_socket_system_calls{
     SystemCall{SYS_recvmsg},
     SystemCall{SYS_sendmmsg},

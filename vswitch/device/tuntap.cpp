@@ -267,6 +267,11 @@ std::vector<std::unique_ptr<Device>> use_tuntap(TunTapParts parts) {
     return {std::make_move_iterator(queues.begin()), std::make_move_iterator(queues.end())};
 }
 
+bool is_queue_of(const Descriptor& queue, const std::string& device) noexcept {
+    ifreq found{};
+    return ::ioctl(queue.get(), TUNGETIFF, &found) == 0 && device == found.ifr_name;
+}
+
 std::vector<std::unique_ptr<Device>> open_tuntap_queues(const TunTapOptions& options, unsigned queues) {
     auto opened = use_tuntap(make_tuntap(options, queues));
     for (auto& queue : opened) queue->set_offload(options.offload);

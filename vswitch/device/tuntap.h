@@ -70,6 +70,9 @@ struct TunTapParts {
 TunTapParts make_tuntap(const TunTapOptions& options, unsigned queues);
 std::vector<std::unique_ptr<Device>> use_tuntap(TunTapParts parts);
 
+// Whether a descriptor that came from elsewhere is a queue of this device, which still exists.
+bool is_queue_of(const Descriptor& queue, const std::string& device) noexcept;
+
 inline constexpr std::array tuntap_system_calls{
     SystemCall{SYS_readv},
     SystemCall{SYS_writev},
