@@ -40,14 +40,17 @@ std::size_t wanted_flows(const nlohmann::json& params) {
 
 }  // namespace
 
-Daemon::Daemon(Loop& loop, const std::string& config)
+Daemon::Daemon(Loop& loop, const std::string& config, const Keeper::Successor& successor,
+               std::function<void()> upgrade)
     : loop_(loop),
-      keeper_(config),
+      keeper_(config, successor),
+      upgrade_(std::move(upgrade)),
       started_(loop.now()),
-      reconfiguration_(loop, config, keeper_,
-                       {.plan = [this](config::Config& next) { return plan(next); },
-                        .apply = [this](std::unique_ptr<config::Config> next) { return apply(std::move(next)); },
-                        .warn = [this](std::string warning) { warn(std::move(warning)); }}),
+      reconfiguration_(
+          loop, config, keeper_,
+          {.plan = [this](config::Config& next) { return plan(next); },
+           .apply = [this](std::unique_ptr<config::Config> next) { return apply(std::move(next)); },
+           .warn = [this](std::string warning) { warn(std::move(warning)); }}),
       runtime_({.add_port = [this](const config::Port& port) { add_port(port); },
                 .remove_port = [this](const std::string& name) { remove_port(name); },
                 .add_bridge = [this](const config::Bridge& bridge) { add_bridge(bridge); },
@@ -242,6 +245,8 @@ void Daemon::serve(const std::string& path) {
     control_->add_method("confirm", [this](const nlohmann::json&, const Reply& reply) {
         reply.result(reconfiguration_.confirm());
     });
+    control_->add_method("upgrade",
+                         [this](const nlohmann::json&, const Reply& reply) { reply.result(upgrade()); });
     control_->add_method("monitor", [this](const nlohmann::json&, const Reply& reply) {
         reply.result(nlohmann::json::object());
         monitor_.subscribe(reply.client(), {.node = names_.node.name});

@@ -19,8 +19,8 @@
 #include "cli/control.h"
 #include "cli/deny.h"
 #include "cli/handover.h"
-#include "cli/kernel_routes.h"
 #include "cli/keeper.h"
+#include "cli/kernel_routes.h"
 #include "cli/keying.h"
 #include "cli/loop.h"
 #include "cli/monitor.h"
@@ -40,8 +40,10 @@ namespace weft {
 
 class Daemon {
   public:
-    // `config`: the file that it is run by.
-    Daemon(Loop& loop, const std::string& config);
+    // `config`: the file that it is run by. `upgrade` ends the loop, and has hand_over_to_successor() called;
+    // it throws std::runtime_error if that is not how this weftd is upgraded.
+    Daemon(Loop& loop, const std::string& config, const Keeper::Successor& successor,
+           std::function<void()> upgrade);
     ~Daemon();
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
@@ -69,10 +71,11 @@ class Daemon {
     void open_up();
 
     // A planned end: everything stops, and what the next weftd goes on with is given to `keep`, which says
-    // whether it is in good hands. If not, the log says why, and the node ends like any other. To be destroyed
-    // after that.
+    // whether it is in good hands. If not, the log says why, and the node ends like any other. To be
+    // destroyed after that.
     using Keep = std::function<bool(const Legacy::Named&)>;
     void hand_over(const Keep& keep);
+    void hand_over_to_successor();
 
     // The configuration file has been written anew (SIGHUP). Logs what comes of it.
     void reload() { reconfiguration_.reload(); }
@@ -81,6 +84,7 @@ class Daemon {
     void warn(std::string warning) { names_.node.warnings.push_back(std::move(warning)); }
 
   private:
+    nlohmann::json upgrade();
     void open_underlay(const UnderlayOptions& options);
     [[nodiscard]] MadePort get_port(const config::Port& port, const PortOrder& order);
     [[nodiscard]] std::optional<MadePort> adopt_port(const config::Port& port, const PortOrder& order);
@@ -153,6 +157,7 @@ class Daemon {
 
     Loop& loop_;
     Keeper keeper_;
+    std::function<void()> upgrade_;
     Instant started_;
     std::unique_ptr<config::Config> config_;  // in force
     const config::Config* target_ = nullptr;  // while apply() is at work
@@ -173,8 +178,8 @@ class Daemon {
     std::unique_ptr<TunnelRoutes> tunnel_routes_;  // if there are plain peers and a fast path
     std::set<std::string> veths_;  // ports that are pairs
 
-    // How a port was made, for the next weftd; with hooks of its own, so that the fast path's programs outlive
-    // this one.
+    // How a port was made, for the next weftd; with hooks of its own, so that the fast path's programs
+    // outlive this one.
     struct Made {
         HandoverState::Port port;
         std::vector<Descriptor> hooks;

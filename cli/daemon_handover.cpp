@@ -1,4 +1,5 @@
-// The daemon's part of a planned restart (handover.h): what it leaves, and how its objects take what was left.
+// The daemon's part of a planned restart (handover.h): what it leaves, and how its objects take what was
+// left.
 #include <algorithm>
 #include <iterator>
 #include <set>
@@ -8,6 +9,7 @@
 
 #include <fcntl.h>
 
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include "cli/daemon.h"
@@ -45,7 +47,8 @@ std::optional<MadePort> Daemon::adopt_port(const config::Port& port, const PortO
     if (!left) return std::nullopt;
     const HandoverState::Port& was = left->state;
     if (was.is_packet)
-        return MadePort{.is_packet = true, .device = order.interface.name, .sockets = std::move(left->queues)};
+        return MadePort{
+            .is_packet = true, .device = order.interface.name, .sockets = std::move(left->queues)};
     try {
         MadePort made = keeper_.adopt({.order = order,
                                        .is_veth = was.is_veth,
@@ -95,10 +98,8 @@ void Daemon::adopt_stations() {
                    (kind == PortInfo::Kind::tunnel) == station.is_peer;
         });
         if (bridge == names_.bridges.end() || port == names_.ports.end()) continue;
-        const StationLearned learned{.bridge = bridge->first,
-                                     .vlan = VlanId{station.vlan},
-                                     .mac = station.mac,
-                                     .port = port->first};
+        const StationLearned learned{
+            .bridge = bridge->first, .vlan = VlanId{station.vlan}, .mac = station.mac, .port = port->first};
         workers_->post_all([learned](Worker& worker) { worker.datapath().tell(learned, worker.now()); });
     }
 }
@@ -124,6 +125,20 @@ void Daemon::hand_over(const Keep& keep) {
     }
 }
 
+void Daemon::hand_over_to_successor() {
+    hand_over([this](const Legacy::Named& legacy) {
+        keeper_.succeed(legacy);
+        return true;
+    });
+}
+
+// The answer goes out before the loop ends.
+nlohmann::json Daemon::upgrade() {
+    keeper_.try_successor();
+    upgrade_();
+    return {{"pid", names_.node.pid}};
+}
+
 void Daemon::describe(Legacy& legacy) {
     HandoverState& state = legacy.state();
     state.node = names_.node.name;
@@ -134,7 +149,8 @@ void Daemon::describe(Legacy& legacy) {
     state.vxlan = names_.node.vxlan;
     for (unsigned i = 0; i < workers_->count(); ++i) {
         for (const UnderlayPart& part : workers_->stopped(i).underlay_parts())
-            state.sockets.push_back({.worker = static_cast<std::uint8_t>(i), .part = part, .descriptor = legacy.add(part.fd)});
+            state.sockets.push_back(
+                {.worker = static_cast<std::uint8_t>(i), .part = part, .descriptor = legacy.add(part.fd)});
     }
     describe_ports(legacy);
     describe_peers(state);
@@ -171,7 +187,8 @@ void Daemon::describe_stations(HandoverState& state) {
     constexpr std::size_t most = 65536;
     std::set<std::tuple<BridgeId, VlanId, MacAddress>> told;
     for (unsigned i = 0; i < workers_->count(); ++i) {
-        for (const StationSnapshot& station : workers_->stopped(i).datapath().snapshot(loop_.now()).stations) {
+        for (const StationSnapshot& station :
+             workers_->stopped(i).datapath().snapshot(loop_.now()).stations) {
             const auto port = names_.ports.find(station.entry.port);
             const auto bridge = names_.bridges.find(station.bridge);
             if (port == names_.ports.end() || bridge == names_.bridges.end() || told.size() == most ||

@@ -37,10 +37,11 @@ bool collide(const PortOrder& a, const PortOrder& b) {
 }
 
 bool is_same(const PortOrder& a, const PortOrder& b) {
-    return a.type == b.type && a.interface.name == b.interface.name && a.interface.netns == b.interface.netns &&
-           a.interface.mac == b.interface.mac && a.interface.addresses == b.interface.addresses &&
-           a.interface.txqueuelen == b.interface.txqueuelen && a.queues == b.queues && a.host_end == b.host_end &&
-           a.tap == b.tap;
+    return a.type == b.type && a.interface.name == b.interface.name &&
+           a.interface.netns == b.interface.netns && a.interface.mac == b.interface.mac &&
+           a.interface.addresses == b.interface.addresses &&
+           a.interface.txqueuelen == b.interface.txqueuelen && a.queues == b.queues &&
+           a.host_end == b.host_end && a.tap == b.tap;
 }
 
 bool is_queue(const HandoverState::Port& port, const Descriptor& queue) {
@@ -66,7 +67,8 @@ std::uint32_t Legacy::add(int descriptor) {
 const Legacy::Named& Legacy::seal() {
     auto carrier = HandoverCarrier::fill(pack(state_).bytes());
     if (!carrier) {
-        spdlog::warn("no room for the sessions with {} peers: they will be agreed on anew", state_.peers.size());
+        spdlog::warn("no room for the sessions with {} peers: they will be agreed on anew",
+                     state_.peers.size());
         state_.peers.clear();
         state_.stations.clear();
         carrier = HandoverCarrier::fill(pack(state_).bytes());
@@ -141,7 +143,8 @@ std::optional<Inheritance::Port> Inheritance::port(const PortOrder& order) {
     return found;
 }
 
-std::optional<Workers::UnderlayParts> Inheritance::underlay(const UnderlayOptions& options, unsigned workers) {
+std::optional<Workers::UnderlayParts> Inheritance::underlay(const UnderlayOptions& options,
+                                                            unsigned workers) {
     const auto sockets = std::exchange(state_.sockets, {});
     Workers::UnderlayParts parts(workers);
     for (const HandoverState::Socket& socket : sockets) {
@@ -154,7 +157,8 @@ std::optional<Workers::UnderlayParts> Inheritance::underlay(const UnderlayOption
     return fits ? std::optional{std::move(parts)} : std::nullopt;
 }
 
-std::optional<HandoverState::Peer> Inheritance::peer(const config::Peer& peer, unsigned workers, Instant now) {
+std::optional<HandoverState::Peer> Inheritance::peer(const config::Peer& peer, unsigned workers,
+                                                     Instant now) {
     const auto found = std::ranges::find(state_.peers, peer.name, &HandoverState::Peer::name);
     if (found == state_.peers.end()) return std::nullopt;
     HandoverState::Peer left = std::move(*found);
@@ -166,10 +170,12 @@ std::optional<HandoverState::Peer> Inheritance::peer(const config::Peer& peer, u
     for (auto& sessions : left.workers)
         std::erase_if(sessions, [now](const CarriedSession& carried) { return !is_alive(carried, now); });
     const bool lives = std::ranges::all_of(left.workers, [](const auto& sessions) {
-        return std::ranges::find(sessions, CarriedSession::Role::current, &CarriedSession::role) != sessions.end();
+        return std::ranges::find(sessions, CarriedSession::Role::current, &CarriedSession::role) !=
+               sessions.end();
     });
     if (fits && lives) return left;
-    spdlog::info("peer {}: {}: a new handshake", peer.name, fits ? "its session is over" : "its keys have changed");
+    spdlog::info("peer {}: {}: a new handshake", peer.name,
+                 fits ? "its session is over" : "its keys have changed");
     return std::nullopt;
 }
 
@@ -177,7 +183,8 @@ void Inheritance::close() {
     std::vector<std::string> left;
     for (const HandoverState::Port& port : state_.ports) left.push_back("port " + port.name);
     for (const HandoverState::Peer& peer : state_.peers) left.push_back("peer " + peer.name);
-    if (!left.empty()) spdlog::info("not in the configuration any more, and closed: {}", fmt::join(left, ", "));
+    if (!left.empty())
+        spdlog::info("not in the configuration any more, and closed: {}", fmt::join(left, ", "));
     *this = Inheritance{};
 }
 

@@ -1,4 +1,5 @@
-// A planned restart that loses nothing: what the weftd that ends leaves to the next one, and how that takes it.
+// A planned restart that loses nothing: what the weftd that ends leaves to the next one, and how that takes
+// it.
 //
 //   old weftd                      service manager, or the keeper         new weftd
 //   1. workers stop: nothing is
@@ -15,7 +16,8 @@
 // until the new one's are in their place), sessions, stations. What does not match the new configuration in
 // name, kind and place is made anew, as at any start.
 //
-// Only a planned end leaves anything: after a crash or kill -9 everything is as new, and no key is used again.
+// Only a planned end leaves anything: after a crash or kill -9 everything is as new, and no key is used
+// again.
 //
 // What is trusted: state and descriptors come from who started the process, as its program and configuration
 // do. They are checked all the same, so that a mistake costs a restart and not a wrong device.

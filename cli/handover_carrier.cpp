@@ -76,12 +76,15 @@ std::optional<SecretBuffer> take_secret(const Descriptor& fd, std::size_t size) 
 
 std::optional<Descriptor> fill_pipe(std::span<const std::uint8_t> state) noexcept {
     std::array<int, 2> ends{};
-    if (state.empty() || state.size() > HandoverCarrier::pipe_size || ::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
+    if (state.empty() || state.size() > HandoverCarrier::pipe_size ||
+        ::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
         return std::nullopt;
     Descriptor out{ends[0]};
     const Descriptor in{ends[1]};
-    if (::fcntl(in.get(), F_SETPIPE_SZ, static_cast<int>(HandoverCarrier::pipe_size)) < 0) return std::nullopt;
-    if (::write(in.get(), state.data(), state.size()) != static_cast<ssize_t>(state.size())) return std::nullopt;
+    if (::fcntl(in.get(), F_SETPIPE_SZ, static_cast<int>(HandoverCarrier::pipe_size)) < 0)
+        return std::nullopt;
+    if (::write(in.get(), state.data(), state.size()) != static_cast<ssize_t>(state.size()))
+        return std::nullopt;
     return out;
 }
 

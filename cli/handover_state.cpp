@@ -59,7 +59,9 @@ class Unpacker {
 
     explicit Unpacker(std::span<const std::uint8_t> left) : left_(left) {}
 
-    [[noreturn]] static void refuse() { throw std::runtime_error("what the last weftd left is not well-formed"); }
+    [[noreturn]] static void refuse() {
+        throw std::runtime_error("what the last weftd left is not well-formed");
+    }
 
     template <std::unsigned_integral Number>
     void number(Number& value) {

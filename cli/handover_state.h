@@ -3,13 +3,13 @@
 //
 //   "weftnext"  version (4)  |  node  |  sockets  |  ports  |  peers  |  stations
 //
-// Integers are big-endian; a list or text is its length (4) and its elements; an optional value is 0, or 1 and
-// the value; an Instant is its nanoseconds (8), since both processes read the same clock. Descriptors are
+// Integers are big-endian; a list or text is its length (4) and its elements; an optional value is 0, or 1
+// and the value; an Instant is its nanoseconds (8), since both processes read the same clock. Descriptors are
 // numbers, in the order in which they are handed over.
 //
 // Only weftd writes it, and only the service manager or the keeper has it in between. It is read strictly all
-// the same: a later version, a length beyond its bounds or beyond what is left, a value that its type does not
-// have, or a byte too many, and nothing of it is used. unpack() throws std::runtime_error then.
+// the same: a later version, a length beyond its bounds or beyond what is left, a value that its type does
+// not have, or a byte too many, and nothing of it is used. unpack() throws std::runtime_error then.
 #pragma once
 
 #include <cstdint>
@@ -48,9 +48,9 @@ struct HandoverState {
         bool has_hooks = false;
         std::uint32_t offloads = 0;
         std::uint32_t index = 0;
-        std::set<Prefix> routes{};                // that the kernel has over it
-        std::vector<std::uint32_t> queues{};      // descriptors, one for each worker
-        std::vector<std::uint32_t> hooks{};       // descriptors
+        std::set<Prefix> routes{};            // that the kernel has over it
+        std::vector<std::uint32_t> queues{};  // descriptors, one for each worker
+        std::vector<std::uint32_t> hooks{};   // descriptors
     };
 
     struct Peer {

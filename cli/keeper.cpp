@@ -1,5 +1,6 @@
 #include "cli/keeper.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -40,9 +41,12 @@ Descriptor start(const std::string& program) {
 
 }  // namespace
 
-Keeper::Keeper(const std::string& config, const std::string& program)
+Keeper::Keeper(const std::string& config, const Successor& successor, const std::string& program)
     : config_(std::filesystem::absolute(config)), channel_(start(program)) {
-    ask({{"do", "begin"}, {"config", config_}});
+    ask({{"do", "begin"},
+         {"config", config_},
+         {"program", successor.program},
+         {"options", successor.options}});
 }
 
 Keeper::~Keeper() {
@@ -79,6 +83,24 @@ MadePort Keeper::adopt(const StandingPort& standing) {
 
 void Keeper::leave() {
     ask({{"do", "leave"}});
+}
+
+void Keeper::try_successor() {
+    ask({{"do", "try_successor"}});
+}
+
+void Keeper::succeed(const std::vector<std::pair<std::string, int>>& descriptors) {
+    constexpr std::size_t most = DescriptorChannel::max_descriptors;
+    for (std::size_t first = 0; first < descriptors.size(); first += most) {
+        std::vector<std::string> names;
+        std::vector<int> numbers;
+        for (std::size_t i = first; i < std::min(first + most, descriptors.size()); ++i) {
+            names.push_back(descriptors[i].first);
+            numbers.push_back(descriptors[i].second);
+        }
+        ask({{"do", "bequeath"}, {"names", names}}, numbers);
+    }
+    ask({{"do", "succeed"}});
 }
 
 void Keeper::remove(const std::string& host_end) {

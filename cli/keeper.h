@@ -7,9 +7,13 @@
 //          -- end of file, by exit or by death ------>  removes all that is not to be kept, and ends
 //
 // The keeper is a process of its own, the same program started anew, so that nothing of weftd's memory is in
-// it: neither keys nor what came from the network. It keeps the capabilities that it takes to make devices, in any
-// network namespace, and nothing else. SIGTERM, SIGINT and SIGHUP, which a service manager sends to all
-// processes of a service, it ignores.
+// it: neither keys nor what came from the network. It keeps the capabilities that it takes to make devices,
+// in any network namespace, and nothing else. SIGTERM, SIGINT and SIGHUP, which a service manager sends to
+// all processes of a service, it ignores.
+//
+// It can be asked to become the next weftd when this one has ended (weft upgrade): it runs the program that
+// this weftd is a process of, as it is installed then, by the same command line. So the pid changes. For this
+// it keeps CAP_SETUID and CAP_SETGID, if it is root's: the successor becomes the node's user.
 //
 // What somebody who has taken over weftd could do by it: make TUN, TAP and veth devices and packet sockets,
 // and routes over them, in network namespaces that have a path; read keys in the folders of the node's keys.
@@ -25,6 +29,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <sys/socket.h>
@@ -42,8 +47,15 @@ inline constexpr std::string_view keeper_option = "--keeper";
 // weftd's side. All methods wait for the keeper, and throw std::runtime_error with what it says.
 class Keeper {
   public:
+    // What starts the node again: a program, and what it is told beside --config.
+    struct Successor {
+        std::string program;
+        std::vector<std::string> options{};
+    };
+
     // Starts `program` with the option. `config`: the file, in whose folder are the node's keys.
-    explicit Keeper(const std::string& config, const std::string& program = "/proc/self/exe");
+    Keeper(const std::string& config, const Successor& successor,
+           const std::string& program = "/proc/self/exe");
     ~Keeper();  // returns when all is removed
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
@@ -57,6 +69,13 @@ class Keeper {
 
     // What was made stays when this weftd ends: the next one adopts it.
     void leave();
+
+    // Whether the successor's program, as it is now, can be run.
+    void try_successor();
+
+    // When this weftd has ended, the keeper becomes its successor and has these descriptors, by the protocol
+    // of sd_listen_fds(3). They stay the caller's.
+    void succeed(const std::vector<std::pair<std::string, int>>& descriptors);
 
     // A veth pair that was made; nothing happens if there is none of this name.
     void remove(const std::string& host_end);

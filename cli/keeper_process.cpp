@@ -23,6 +23,7 @@
 #include "cli/keeper_messages.h"
 #include "cli/masquerade.h"
 #include "cli/privileges.h"
+#include "cli/successor.h"
 #include "vswitch/netlink.h"
 #include "vswitch/netns.h"
 
@@ -35,6 +36,8 @@ using nlohmann::json;
 // What it takes to make devices and routes, in namespaces, and to attach BPF programs.
 constexpr std::uint32_t needed =
     1U << CAP_NET_ADMIN | 1U << CAP_NET_RAW | 1U << CAP_SYS_ADMIN | 1U << CAP_SYS_PTRACE | 1U << CAP_DAC_OVERRIDE;
+
+constexpr std::uint32_t to_become_a_user = 1U << CAP_SETUID | 1U << CAP_SETGID;
 
 class Service {
   public:
@@ -55,6 +58,7 @@ class Service {
                 channel_.send({{"error", error.what()}});
             }
         }
+        if (succeeds_) successor_.become(std::move(inherited_));
     }
 
   private:
@@ -66,6 +70,9 @@ class Service {
         if (what == "make") return make(port_order(body.at("order")));
         if (what == "adopt") return adopt(standing_port(body.at("standing")));
         if (what == "leave") return leave();
+        if (what == "try_successor") return try_successor();
+        if (what == "bequeath") return bequeath(body.at("names"), std::move(request.descriptors));
+        if (what == "succeed") return succeed();
         if (what == "remove") return remove(body.at("host_end").get<std::string>());
         if (what == "set_mtu") return set_mtu(body);
         if (what == "route") return route(body);
@@ -83,6 +90,9 @@ class Service {
     void begin(const json& body) {
         if (!config_.empty()) throw std::runtime_error("the keeper has begun already");
         config_ = body.at("config").get<std::string>();
+        auto options = body.at("options").get<std::vector<std::string>>();
+        options.insert(options.begin(), {"--config", config_});
+        successor_ = SuccessorProgram(body.at("program").get<std::string>(), std::move(options));
         start_config_ = text_of_config();
         done();
     }
@@ -109,6 +119,22 @@ class Service {
 
     void leave() {
         kept_.clear();
+        done();
+    }
+
+    void try_successor() const {
+        successor_.try_out();
+        done();
+    }
+
+    void bequeath(const std::vector<std::string>& names, std::vector<Descriptor> descriptors) {
+        for (std::size_t i = 0; i < names.size(); ++i)
+            inherited_.emplace_back(names[i], std::move(descriptors.at(i)));
+        done();
+    }
+
+    void succeed() {
+        succeeds_ = true;
         done();
     }
 
@@ -183,6 +209,9 @@ class Service {
     std::vector<Descriptor> programs_;
     Masquerade masquerade_;
     std::set<std::string> kept_;  // host ends, to be removed at the end
+    SuccessorProgram successor_;
+    std::vector<std::pair<std::string, Descriptor>> inherited_;  // by it
+    bool succeeds_ = false;
 };
 
 }  // namespace
@@ -193,7 +222,7 @@ int run_keeper() {
     std::signal(SIGHUP, SIG_IGN);
     try {
         ::prctl(PR_SET_NAME, "weft-keeper", 0, 0, 0);
-        keep_capabilities(needed);
+        keep_capabilities(::geteuid() == 0 ? needed | to_become_a_user : needed);
         Service service(Descriptor(STDIN_FILENO));
         service.run();
     } catch (const std::exception& error) {

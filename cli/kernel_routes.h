@@ -27,6 +27,7 @@ class KernelRoutes {
 
     // Those of a TUN, and that another process has made them with it.
     [[nodiscard]] std::set<Prefix> installed(const std::string& tun) const;
+
     void adopt(const std::string& tun, std::set<Prefix> routes) { installed_[tun] = std::move(routes); }
 
     // The device is gone, and its routes with it.

@@ -35,8 +35,8 @@ class Keying {
     Keying(Loop& loop, Workers& workers, const config::Config& config, Monitor& monitor,
            Located plain_located);
 
-    // The peer exists in the datapath; `id` and its configuration stay until remove(). What the last weftd has
-    // left of it is gone on with. Throws if a counter file is unusable.
+    // The peer exists in the datapath; `id` and its configuration stay until remove(). What the last weftd
+    // has left of it is gone on with. Throws if a counter file is unusable.
     void add(PeerId id, const config::Peer& peer, std::optional<HandoverState::Peer> left = std::nullopt);
     void remove(PeerId id);
 

@@ -9,7 +9,8 @@ namespace weft {
 namespace {
 
 // A session that this side may begin to use, once all workers have it, is used: they have.
-void resume_all(Worker& worker, PeerId id, const Endpoint& endpoint, const std::vector<CarriedSession>& sessions) {
+void resume_all(Worker& worker, PeerId id, const Endpoint& endpoint,
+                const std::vector<CarriedSession>& sessions) {
     worker.datapath().set_endpoint(id, endpoint);
     for (const CarriedSession& carried : sessions) {
         worker.datapath().resume(id, carried, worker.now());
@@ -42,9 +43,8 @@ void Keying::resume(PeerId id, Known& known, HandoverState::Peer left) {
     watch_.resumed(id, left.workers.front().front().session.outbound.cipher, left.endpoint, left.handshakes);
     known.ipv6 = left.endpoint.address.is_v6();
     for (unsigned i = 0; i < workers_.count(); ++i) {
-        workers_.post(i, [id, endpoint = left.endpoint, sessions = std::move(left.workers[i])](Worker& worker) {
-            resume_all(worker, id, endpoint, sessions);
-        });
+        workers_.post(i, [id, endpoint = left.endpoint, sessions = std::move(left.workers[i])](
+                             Worker& worker) { resume_all(worker, id, endpoint, sessions); });
     }
 }
 

@@ -120,7 +120,8 @@ void adopt_veth(const StandingPort& standing, const Programs& programs, MadePort
     if (by_tc == standing.has_hooks) throw std::runtime_error("its ends are patched in another way now");
     if (by_tc) return;
     if (!programs) throw std::runtime_error("there is no fast path: " + order.no_fast_path);
-    auto hooks = hook_veth(*programs, static_cast<unsigned>(host_end->index), static_cast<unsigned>(standing.index));
+    auto hooks =
+        hook_veth(*programs, static_cast<unsigned>(host_end->index), static_cast<unsigned>(standing.index));
     if (!hooks) throw std::runtime_error(hooks.error());
     made.hooks = std::move(*hooks);
 }
@@ -130,7 +131,8 @@ void adopt_veth(const StandingPort& standing, const Programs& programs, MadePort
 MadePort adopt_port(const StandingPort& standing, const Programs& programs) {
     const NewInterface& interface = standing.order.interface;
     MadePort made{.is_veth = standing.is_veth, .device = interface.name};
-    made.tuntap.layer = standing.order.type == Type::tun ? TunTapOptions::Layer::tun : TunTapOptions::Layer::tap;
+    made.tuntap.layer =
+        standing.order.type == Type::tun ? TunTapOptions::Layer::tun : TunTapOptions::Layer::tap;
     made.tuntap.name = standing.is_veth ? standing.order.tap : interface.name;
     made.tuntap.index = standing.index;
     in_namespace(standing.is_veth ? std::nullopt : interface.netns, [&] {

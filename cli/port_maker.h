@@ -56,8 +56,8 @@ struct StandingPort {
     int index = 0;           // of the device that has the queues
 };
 
-// What is missing of it: all but the queues. Hooks come after those that are there, which are still asked first,
-// so that no packet is without one. Throws std::runtime_error if it does not stand as it did.
+// What is missing of it: all but the queues. Hooks come after those that are there, which are still asked
+// first, so that no packet is without one. Throws std::runtime_error if it does not stand as it did.
 MadePort adopt_port(const StandingPort& standing, const std::optional<HookPrograms>& programs);
 
 // A queue for each worker; leaves the hooks.

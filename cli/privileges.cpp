@@ -32,6 +32,7 @@ namespace {
 
 // Of permitted and effective; inheritable is always empty. Read by the signal handler.
 std::atomic<std::uint32_t> kept_capabilities = 0;
+std::atomic<std::uint32_t> kept_bounds = 0;  // what a program can have that the process becomes
 std::atomic<unsigned> answered = 0;
 std::atomic<int> first_error = 0;
 
@@ -45,8 +46,10 @@ void restrict_this_thread() noexcept {
     ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     // Fails without CAP_SETPCAP: then nothing has a bounding set to draw from but a program with file
     // capabilities, which no_new_privs forbids.
-    for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
-        ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    for (unsigned capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
+        const bool is_kept = capability < 32 && (kept_bounds >> capability & 1U) != 0;
+        if (!is_kept) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    }
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     std::array<__user_cap_data_struct, 2> data{};
     if (::syscall(SYS_capget, &header, data.data()) != 0) return remember(errno);
@@ -171,7 +174,22 @@ void prepare_folder(const std::string& path, const std::optional<User>& user) no
 }
 
 void keep_capabilities(std::uint32_t kept) {
+    kept_bounds = kept;
     restrict_all_threads(kept);
+}
+
+void pass_on_capabilities() {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, 2> data{};
+    if (::syscall(SYS_capget, &header, data.data()) != 0)
+        throw_system_error("cannot ask for capabilities", errno);
+    for (auto& half : data) half.inheritable = half.permitted;
+    if (::syscall(SYS_capset, &header, data.data()) != 0)
+        throw_system_error("cannot make capabilities inheritable", errno);
+    for (unsigned number = 0; number < 64; ++number) {
+        if ((data[number / 32].permitted >> (number % 32) & 1U) != 0)
+            ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0);
+    }
 }
 
 void drop_privileges(const Unprivileged& wanted) {

@@ -39,8 +39,13 @@ std::optional<User> choose_user(const std::optional<std::string>& wanted);
 // missed by whoever needs it.
 void prepare_folder(const std::string& path, const std::optional<User>& user) noexcept;
 
-// Gives up all capabilities but these (a bit for each, CAP_...), and for good.
+// Gives up all capabilities but these (a bit for each, CAP_...), and for good; the bounding set has them as
+// well, for pass_on_capabilities().
 void keep_capabilities(std::uint32_t kept);
+
+// A program that this process becomes has the capabilities that the process has. Of a process with one
+// thread.
+void pass_on_capabilities();
 
 struct Unprivileged {
     std::optional<User> user;          // nothing: stays what it is

@@ -1,5 +1,6 @@
 // The command `weft`: asks a running daemon, checks a configuration, makes keys.
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -191,6 +193,14 @@ constexpr auto bridge_footer =
     "  weft bridge add pods --vni 100 --gateway 10.1.0.1/24\n"
     "  weft bridge del pods\n";
 
+constexpr auto upgrade_footer =
+    "Replaces the running weftd by the program that is installed now, with the same command line: the next\n"
+    "process takes over devices, sockets and sessions with their keys, so that no packet and no session is\n"
+    "lost. It reads the configuration file anew; what differs is made anew (weft check FILE first: a file "
+    "with\n"
+    "errors leaves no weftd running). Its process id is another one. Where a service manager runs weftd,\n"
+    "systemctl restart does the same, and this command refuses.\n";
+
 constexpr auto confirm_footer =
     "What `weft apply --confirm` has changed stays. Exits with 1 if nothing waits for it.\n";
 
@@ -301,6 +311,30 @@ int confirm(const std::string& control, bool as_json) {
     return confirmed ? finish_output() : failed;
 }
 
+// Until another process answers for the node.
+int upgrade(const std::string& control, bool as_json) {
+    using std::chrono::steady_clock;
+    const std::string path = control_path(control);
+    const auto before = Client{path}.call("upgrade", nlohmann::json::object()).at("pid").get<std::int64_t>();
+    const auto until = steady_clock::now() + std::chrono::seconds{30};
+    while (steady_clock::now() < until) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{50});
+        try {
+            const auto now = Client{path}.call("status", {}).at("pid").get<std::int64_t>();
+            if (now == before) continue;
+            if (as_json) {
+                fmt::print("{}\n", nlohmann::json{{"pid", now}, {"previous_pid", before}}.dump(2));
+            } else {
+                fmt::print("weftd is process {} now, and was {}\n", now, before);
+            }
+            return finish_output();
+        } catch (const std::runtime_error&) {  // nobody answers yet
+        }
+    }
+    fmt::print(stderr, "weft: the new weftd does not answer: see its log\n");
+    return failed;
+}
+
 int print_version() {
     fmt::print("weft {}\n", version);
     return finish_output();
@@ -350,6 +384,8 @@ struct CommandLine {
         add_apply();
         add("confirm", "keep what weft apply --confirm has changed", confirm_footer,
             [this] { return confirm(control, as_json); });
+        add("upgrade", "go on with the program that is installed now", upgrade_footer,
+            [this] { return upgrade(control, as_json); });
         add("check", "check a configuration file without starting anything", check_footer,
             [this] { return check(file, as_json); })
             ->add_option("FILE", file, "Configuration (TOML) of a node")

@@ -4,6 +4,7 @@
 #include <exception>
 #include <filesystem>
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 #include <unistd.h>
@@ -99,7 +100,19 @@ bool keep(const weft::DescriptorStore& store, const weft::Legacy::Named& legacy)
     return false;
 }
 
+// As this one was started.
+weft::Keeper::Successor successor(const Options& options) {
+    weft::Keeper::Successor successor{.program = std::filesystem::read_symlink("/proc/self/exe"),
+                                      .options = {}};
+    if (options.verbose) successor.options.emplace_back("--verbose");
+    if (options.core_dumps) successor.options.emplace_back("--core-dumps");
+    return successor;
+}
+
+enum class End { stop, restart, upgrade };
+
 int run(const Options& options) {
+    const bool is_managed = std::getenv("NOTIFY_SOCKET") != nullptr;  // NOLINT(concurrency-mt-unsafe)
     auto store = weft::DescriptorStore::open();
     auto loaded = weft::config::load(options.config);
     weft::scrub_stack();  // of key files
@@ -110,13 +123,18 @@ int run(const Options& options) {
     set_up_log(options.verbose);
 
     weft::Loop loop;
-    bool is_planned = false;
+    End end = End::stop;
     const weft::Signal terminate(loop, SIGTERM, [&] {
-        is_planned = true;
+        end = End::restart;
         loop.stop();
     });
     const weft::Signal interrupt(loop, SIGINT, [&] { loop.stop(); });
-    weft::Daemon daemon(loop, options.config);
+    weft::Daemon daemon(loop, options.config, successor(options), [&] {
+        if (is_managed)
+            throw std::runtime_error("a service manager runs this weftd: systemctl restart loses nothing");
+        end = End::upgrade;
+        loop.stop();
+    });
     const weft::Signal hang_up(loop, SIGHUP, [&] { daemon.reload(); });
     const std::string name = loaded->node.name;
     const Rights rights = rights_for(*loaded, options);
@@ -133,7 +151,8 @@ int run(const Options& options) {
     loop.run();
     ::sd_notify(0, "STOPPING=1");
     spdlog::info("node {} stops", name);
-    if (is_planned && store.room() > 0)
+    if (end == End::upgrade) daemon.hand_over_to_successor();
+    if (end == End::restart && store.room() > 0)
         daemon.hand_over([&store](const weft::Legacy::Named& legacy) { return keep(store, legacy); });
     return 0;
 }

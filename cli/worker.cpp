@@ -77,9 +77,6 @@ void Worker::finish() {
     }
     flush();
     samples_poll_.reset();
-    datapath_.offload_to(nullptr, {});
-    datapath_.share_generations(nullptr);
-    fast_path_.reset();
     esp_poll_.reset();
     control_poll_.reset();
     vxlan_poll_.reset();

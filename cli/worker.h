@@ -67,8 +67,9 @@ class Worker {
 
     ~Worker();  // stops it
 
-    // Ends the thread, once: nothing is sent after that, and what had been read is on its way. The datapath may
-    // be read from then on, and devices and sockets are open as long as this object.
+    // Ends the thread, once: nothing is sent after that, and what had been read is on its way. The datapath
+    // may be read from then on, and devices and sockets are open, and flows carried, as long as this object
+    // lives.
     void stop();
 
     // Of a worker that has stopped; -1: it has no such port.
@@ -144,7 +145,7 @@ class Worker {
     std::unique_ptr<Wakeup> wakeup_;
     std::unique_ptr<Timer> tick_;
     bool reads_ = false;
-    std::map<PortId, Attached> devices_;  // itself and the underlay: closed when the thread has ended
+    std::map<PortId, Attached> devices_;  // outlive the thread, as underlay and fast path do
     OffloadSwitches offload_;
     std::unique_ptr<Underlay> underlay_;
     std::unique_ptr<Poll> esp_poll_;

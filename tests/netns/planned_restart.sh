@@ -1,6 +1,7 @@
 #!/bin/bash
-# A planned restart, by a service manager that keeps descriptors (service_manager.py stands in for it), loses nothing: no ping of
-# containers, a TAP and a TUN, local, plain and encrypted, and no session. What it costs without, and after kill -9, is shown beside it.
+# A planned restart, by a service manager that keeps descriptors (service_manager.py stands in for it) or by `weft upgrade`, loses
+# nothing: no ping of containers, a TAP and a TUN, local, plain and encrypted, and no session. What it costs without, and after
+# kill -9, is shown beside it.
 . "$(dirname "$0")/lib.sh"
 need iperf3 python3
 restarts=${WEFT_RESTARTS-5}
@@ -49,7 +50,12 @@ bridges = ["plain"]
 END
 }
 site 1 b 203.0.113.2 a | config site-a
-site 2 a 198.51.100.2 b | config site-b
+# site-b is upgraded: its program is a copy that another one replaces, its user is nobody's.
+nobody=65534
+chmod 0711 "$work"
+install -d -o $nobody -m 0700 "$work/state-b"
+site 2 a 198.51.100.2 b | config site-b "user = \"$nobody\""
+sed -i "s#^state_dir = .*#state_dir = \"$work/state-b\"#" "$work/site-b.toml"
 
 # managed SIGNAL: what is asked of the service manager of site-a, until its next weftd is ready.
 ready() { grep -c '^ready' "$work/manager.txt"; }
@@ -64,7 +70,9 @@ spawn site-a "$work/manager.txt" sh -c \
     "exec '$here/service_manager.py' '$work/notify' '$WEFT_BIN/weftd' --config '$work/site-a.toml' 2>>'$work/site-a.log'"
 manager=$last_spawned
 wait_for "site-a is ready" 20 is_ready 0
-start site-b
+cp "$WEFT_BIN/weftd" "$work/weftd"
+spawn site-b "$work/site-b.log" "$work/weftd" --config "$work/site-b.toml"
+wait_for "site-b answers" 20 weft site-b status
 
 # attach SITE CONTAINER DEVICE BRIDGE ADDRESS
 attach() {
@@ -150,6 +158,30 @@ for kind in local encrypted plain; do
 done
 [[ $(handshakes) == "$handshakes_before" ]] || fail "handshakes were made: $(handshakes), not $handshakes_before"
 
+say "weft upgrade, of a node that no service manager runs"
+pid_of_b() { query site-b status .pid; }
+upgraded() {
+    local i
+    for ((i = 0; i < restarts; ++i)); do
+        cp "$WEFT_BIN/weftd" "$work/weftd.new" && mv "$work/weftd.new" "$work/weftd"
+        weft site-b upgrade >>"$work/upgrades.txt" || fail "weft upgrade: $(cat "$work/upgrades.txt")"
+        sleep 1
+    done
+}
+first_pid=$(pid_of_b)
+pings_through "$restarts upgrades" $((restarts * 200)) upgraded
+for kind in "${kinds[@]}"; do ((lost[$kind] == 0)) || fail "an upgrade has lost ${lost[$kind]} $kind pings"; done
+[[ $(handshakes) == "$handshakes_before" ]] || fail "handshakes were made: $(handshakes), not $handshakes_before"
+[[ $(pid_of_b) != "$first_pid" ]] || fail "site-b is the same process as before"
+[[ $(readlink "/proc/$(pid_of_b)/exe") == "$work/weftd" ]] || fail "site-b runs $(readlink "/proc/$(pid_of_b)/exe")"
+for task in /proc/"$(pid_of_b)"/task/*/status; do
+    said=$(awk '/^(Uid|CapPrm|CapEff|CapAmb|Seccomp|NoNewPrivs):/ { printf "%s%s ", $1, $2 }' "$task")
+    [[ $said == "Uid:$nobody CapPrm:0000000000000000 CapEff:0000000000000000 CapAmb:0000000000000000 NoNewPrivs:1 Seccomp:2 " ]] \
+        || fail "the upgraded weftd has not given up what it had: $said"
+done
+! weft site-a upgrade 2>"$work/refused.txt" || fail "a weftd with a service manager was upgraded"
+grep -q "systemctl restart" "$work/refused.txt" || fail "$(cat "$work/refused.txt")"
+
 say "without: what is stored is dropped, and kill -9"
 pings_through "stopped and started" 400 managed HUP
 pings_through "killed and started" 400 managed USR2
@@ -157,3 +189,6 @@ pings_through "killed and started" 400 managed USR2
 ! grep '^ended' "$work/manager.txt" | grep -qvE '^ended (0|-9) ' || fail "$(grep '^ended' "$work/manager.txt")"
 kill -TERM "$manager"
 wait_for "site-a ends" 10 gone "$manager"
+site_b=$(pid_of_b)
+kill -TERM "$site_b"
+wait_for "site-b ends" 10 gone "$site_b"
