@@ -55,7 +55,8 @@ class SecretBuffer {
     void grow(std::size_t least) noexcept {
         constexpr std::size_t first = 4096;
         const std::size_t capacity = std::max({first, least, 2 * capacity_});
-        std::unique_ptr<std::uint8_t, FreeSecret> larger{static_cast<std::uint8_t*>(allocate_secret(capacity))};
+        std::unique_ptr<std::uint8_t, FreeSecret> larger{
+            static_cast<std::uint8_t*>(allocate_secret(capacity))};
         std::ranges::copy(bytes(), larger.get());
         bytes_ = std::move(larger);
         capacity_ = capacity;

@@ -2,8 +2,8 @@
 // planned restart (cli/handover.h). One worker's share of it, as Session is.
 //
 // A nonce must not come twice under a key. The old process has stopped sending when it tells where it has got
-// to, the new one begins `sequence_jump` numbers further on, and what is told is used once: that is for whoever
-// carries it (cli/handover_carrier.h). To the peer it looks as if packets had been lost.
+// to, the new one begins `sequence_jump` numbers further on, and what is told is used once: that is for
+// whoever carries it (cli/handover_carrier.h). To the peer it looks as if packets had been lost.
 //
 // A session that the peer still sends in, but this side does not any more (`previous`), has no outbound key.
 #pragma once

@@ -126,8 +126,8 @@ class Datapath {
     void use(PeerId peer, std::uint32_t session, Instant now) noexcept;
     void install_manual(PeerId peer, const ManualSession& session, Instant now);
 
-    // What another process goes on with, of keys that were agreed on; to be resumed in the same order, when the
-    // peer is new. No packet is sealed in between.
+    // What another process goes on with, of keys that were agreed on; to be resumed in the same order, when
+    // the peer is new. No packet is sealed in between.
     [[nodiscard]] std::vector<CarriedSession> sessions(PeerId peer);
     void resume(PeerId peer, const CarriedSession& session, Instant now);
 

@@ -31,7 +31,8 @@ OutboundSa outbound_of(const CarriedSession& carried) {
     if (carried.role == CarriedSession::Role::previous) {
         sa.wipe();
     } else {
-        sa.skip_to(std::min(carried.next_sequence, OutboundSa::max_packets) + sequence_jump, carried.sealed_bytes);
+        sa.skip_to(std::min(carried.next_sequence, OutboundSa::max_packets) + sequence_jump,
+                   carried.sealed_bytes);
     }
     return sa;
 }

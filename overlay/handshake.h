@@ -156,8 +156,8 @@ class Handshaker {
     void remove_peer(PeerId peer);
     void set_endpoint(PeerId peer, const Endpoint& endpoint);
 
-    // Sessions that another process agreed on with a peer, which was just added here, and that the datapath goes
-    // on with. The next one is due when it would have been.
+    // Sessions that another process agreed on with a peer, which was just added here, and that the datapath
+    // goes on with. The next one is due when it would have been.
     struct Resumed {
         Instant established;  // the newest
         bool initiator = false;

@@ -111,12 +111,14 @@ std::vector<UnderlayPart> Underlay::parts() const {
     using Role = UnderlayPart::Role;
     std::vector<UnderlayPart> open;
     const auto add = [&open](Role role, std::size_t place, const UnderlaySocket& socket) {
-        if (socket.fd) open.push_back({role, static_cast<std::uint8_t>(place), socket.overflows, socket.fd.get()});
+        if (socket.fd)
+            open.push_back({role, static_cast<std::uint8_t>(place), socket.overflows, socket.fd.get()});
     };
     add(Role::esp, 0, sockets_->esp);
     add(Role::control, 0, sockets_->control);
     add(Role::vxlan, 0, sockets_->vxlan);
-    for (std::size_t i = 0; i < Outbox::vxlan_sources; ++i) add(Role::vxlan_sender, i, sockets_->vxlan_senders[i]);
+    for (std::size_t i = 0; i < Outbox::vxlan_sources; ++i)
+        add(Role::vxlan_sender, i, sockets_->vxlan_senders[i]);
     return open;
 }
 

@@ -80,8 +80,8 @@ class Underlay {
     explicit Underlay(const UnderlayOptions& options, const Underlay* first = nullptr);
 
     // Of sockets that another process has made by the same options, all of them: they become this object's,
-    // with what waits in them. Throws std::runtime_error if one is missing or another than it should be; those
-    // that are left are the caller's to close.
+    // with what waits in them. Throws std::runtime_error if one is missing or another than it should be;
+    // those that are left are the caller's to close.
     Underlay(const UnderlayOptions& options, std::vector<std::pair<UnderlayPart, Descriptor>>& parts);
     ~Underlay();
     Underlay(const Underlay&) = delete;

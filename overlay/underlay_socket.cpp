@@ -183,8 +183,8 @@ UnderlaySocket adopt_underlay_socket(Descriptor fd, const Endpoint& local) {
         throw_system_error("cannot ask for the port of the UDP socket for " + local.to_string(), errno);
     const Endpoint own = to_endpoint(bound);
     if (own.address != local.address || (local.port != 0 && own.port != local.port)) {
-        throw std::runtime_error("the UDP socket that was handed over for " + local.to_string() + " is bound to " +
-                                 own.to_string());
+        throw std::runtime_error("the UDP socket that was handed over for " + local.to_string() +
+                                 " is bound to " + own.to_string());
     }
     return finish(std::move(fd), local);
 }

@@ -23,7 +23,8 @@ SaKeys keys(std::uint32_t spi) {
 }
 
 CarriedSession session(CarriedSession::Role role, std::uint32_t id) {
-    CarriedSession carried{.role = role, .next_sequence = 77, .sealed_bytes = 1'000'000, .ends = Instant{Duration{180}}};
+    CarriedSession carried{
+        .role = role, .next_sequence = 77, .sealed_bytes = 1'000'000, .ends = Instant{Duration{180}}};
     carried.session.id = id;
     carried.session.initiator = true;
     carried.session.established = Instant{Duration{42}};
@@ -34,33 +35,35 @@ CarriedSession session(CarriedSession::Role role, std::uint32_t id) {
 }
 
 HandoverState::Port port() {
-    return {.name = "c1",
-            .order = {.type = config::Port::Type::veth,
-                      .interface = {.name = "eth0",
-                                    .netns = "/run/netns/c1",
-                                    .mtu = 1408,
-                                    .mac = MacAddress::parse("02:00:00:00:00:01"),
-                                    .addresses = {*Prefix::parse("10.1.0.1/24"), *Prefix::parse("fd00::1/64")},
-                                    .txqueuelen = 500},
-                      .queues = 2,
-                      .host_end = "weftv1",
-                      .tap = "weftt1",
-                      .keep = true},
-            .is_veth = true,
-            .has_hooks = true,
-            .offloads = 0x1F,
-            .index = 12,
-            .routes = {*Prefix::parse("10.9.0.0/16")},
-            .queues = {1, 2},
-            .hooks = {3, 4, 5}};
+    return {
+        .name = "c1",
+        .order = {.type = config::Port::Type::veth,
+                  .interface = {.name = "eth0",
+                                .netns = "/run/netns/c1",
+                                .mtu = 1408,
+                                .mac = MacAddress::parse("02:00:00:00:00:01"),
+                                .addresses = {*Prefix::parse("10.1.0.1/24"), *Prefix::parse("fd00::1/64")},
+                                .txqueuelen = 500},
+                  .queues = 2,
+                  .host_end = "weftv1",
+                  .tap = "weftt1",
+                  .keep = true},
+        .is_veth = true,
+        .has_hooks = true,
+        .offloads = 0x1F,
+        .index = 12,
+        .routes = {*Prefix::parse("10.9.0.0/16")},
+        .queues = {1, 2},
+        .hooks = {3, 4, 5}};
 }
 
 HandoverState full() {
     HandoverState state{.node = "site-a", .public_key = PublicKey{}, .workers = 2, .device = "eth0"};
     state.esp = *Endpoint::parse("[::]:4500");
     state.vxlan = Endpoint::parse("0.0.0.0:4789");
-    state.sockets.push_back(
-        {.worker = 1, .part = {.role = UnderlayPart::Role::vxlan_sender, .place = 15, .overflows = 3}, .descriptor = 9});
+    state.sockets.push_back({.worker = 1,
+                             .part = {.role = UnderlayPart::Role::vxlan_sender, .place = 15, .overflows = 3},
+                             .descriptor = 9});
     state.ports.push_back(port());
     HandoverState::Peer& peer = state.peers.emplace_back();
     peer.name = "site-b";

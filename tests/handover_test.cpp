@@ -49,17 +49,20 @@ void describe(HandoverState& state) {
 // As the service manager keeps it.
 Inheritance::Named kept(Legacy& legacy) {
     Inheritance::Named named;
-    for (const auto& [name, descriptor] : legacy.seal()) named.emplace_back(name, Descriptor{::dup(descriptor)});
+    for (const auto& [name, descriptor] : legacy.seal())
+        named.emplace_back(name, Descriptor{::dup(descriptor)});
     return named;
 }
 
 Inheritance::Named copies(const Inheritance::Named& named) {
     Inheritance::Named copied;
-    for (const auto& [name, descriptor] : named) copied.emplace_back(name, Descriptor{::dup(descriptor.get())});
+    for (const auto& [name, descriptor] : named)
+        copied.emplace_back(name, Descriptor{::dup(descriptor.get())});
     return copied;
 }
 
-bool has_peer(Inheritance inherited, const config::Config& config, Instant now = start + 1s, unsigned workers = 1) {
+bool has_peer(Inheritance inherited, const config::Config& config, Instant now = start + 1s,
+              unsigned workers = 1) {
     return inherited.peer(config.peers[0], workers, now).has_value();
 }
 

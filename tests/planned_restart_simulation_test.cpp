@@ -1,4 +1,5 @@
-// Nodes that are restarted as planned, in virtual time: sessions go on, no nonce comes twice, nothing is lost.
+// Nodes that are restarted as planned, in virtual time: sessions go on, no nonce comes twice, nothing is
+// lost.
 #include <chrono>
 
 #include <doctest/doctest.h>
@@ -22,7 +23,8 @@ std::uint64_t replayed(Node& node) {
 
 }  // namespace
 
-TEST_CASE("after a planned restart the peer takes what is sealed with the old keys, and no nonce comes twice") {
+TEST_CASE(
+    "after a planned restart the peer takes what is sealed with the old keys, and no nonce comes twice") {
     TwoSites sites(1);
     sites.datagram(sites.a, sites.b);
     sites.network.run_for(2s);

@@ -209,8 +209,10 @@ TEST_CASE("a window goes on in another process: what was seen is a replay, what 
             if (old.check(sequence) == Answer::fresh) old.mark(sequence);
         }
         const ReplayWindow next(size, old.highest(), old.recent());
-        const std::uint64_t judged = std::min<std::uint64_t>({size, ReplayWindow::recent_numbers, old.highest()});
-        for (std::uint64_t n = 0; n < judged; ++n) CHECK(next.check(old.highest() - n) == old.check(old.highest() - n));
+        const std::uint64_t judged =
+            std::min<std::uint64_t>({size, ReplayWindow::recent_numbers, old.highest()});
+        for (std::uint64_t n = 0; n < judged; ++n)
+            CHECK(next.check(old.highest() - n) == old.check(old.highest() - n));
         CHECK(next.check(old.highest() + 1) == Answer::fresh);
     }
 }

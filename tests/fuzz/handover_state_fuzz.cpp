@@ -1,5 +1,5 @@
-// Any bytes as what another weftd has left: refused with a reason in one line, or read, and the same when packed
-// and read again.
+// Any bytes as what another weftd has left: refused with a reason in one line, or read, and the same when
+// packed and read again.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
