@@ -4,6 +4,7 @@
 #include <exception>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -123,17 +124,17 @@ int run(const Options& options) {
     set_up_log(options.verbose);
 
     weft::Loop loop;
-    End end = End::stop;
-    const weft::Signal terminate(loop, SIGTERM, [&] {
-        end = End::restart;
+    std::optional<End> end;  // the first one counts
+    const auto end_by = [&](End how) {
+        if (!end) end = how;
         loop.stop();
-    });
-    const weft::Signal interrupt(loop, SIGINT, [&] { loop.stop(); });
+    };
+    const weft::Signal terminate(loop, SIGTERM, [&] { end_by(End::restart); });
+    const weft::Signal interrupt(loop, SIGINT, [&] { end_by(End::stop); });
     weft::Daemon daemon(loop, options.config, successor(options), [&] {
         if (is_managed)
             throw std::runtime_error("a service manager runs this weftd: systemctl restart loses nothing");
-        end = End::upgrade;
-        loop.stop();
+        end_by(End::upgrade);
     });
     const weft::Signal hang_up(loop, SIGHUP, [&] { daemon.reload(); });
     const std::string name = loaded->node.name;

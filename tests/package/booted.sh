@@ -76,11 +76,23 @@ done
 is "the node" "$(systemctl is-active weftd)" active
 is "warnings" "$(warnings)" ""
 
+index() { cat /sys/class/net/lan0/ifindex; }
+say "a restart goes on with its device, a stop takes it away"
+device=$(index)
+systemctl restart weftd || fail "it does not start"
+is "the device's index" "$(index)" "$device"
+is "warnings" "$(warnings)" ""
+systemctl stop weftd
+[[ ! -e /sys/class/net/lan0 ]] || fail "lan0 has outlived systemctl stop"
+systemctl start weftd || fail "it does not start"
+device=$(index)
+
 say "an upgrade restarts it, and only it"
 before=$(pid_of)
 dpkg -i /weft.deb >/log 2>&1 || { cat /log; fail "dpkg -i"; }
 is "the node" "$(systemctl is-active weftd)" active
 [[ $(pid_of) != "$before" ]] || fail "it was not restarted"
+is "the device's index" "$(index)" "$device"
 is "the other node" "$(systemctl is-active weftd@other || true)" inactive
 
 say "a second node, by the template"
