@@ -2,10 +2,13 @@
 // left.
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 #include <stdexcept>
+#include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 
@@ -89,19 +92,26 @@ void Daemon::remember_made(const config::Port& port, const PortOrder& order, con
 
 // A station is where it was, or where it is seen next.
 void Daemon::adopt_stations() {
-    for (const HandoverState::Station& station : inherited_.stations()) {
-        const auto bridge = std::ranges::find_if(
-            names_.bridges, [&](const auto& entry) { return entry.second.name == station.bridge; });
-        const auto port = std::ranges::find_if(names_.ports, [&](const auto& entry) {
-            const PortInfo::Kind kind = entry.second.kind;
-            return entry.second.name == station.port && kind != PortInfo::Kind::leg &&
-                   (kind == PortInfo::Kind::tunnel) == station.is_peer;
-        });
-        if (bridge == names_.bridges.end() || port == names_.ports.end()) continue;
-        const StationLearned learned{
-            .bridge = bridge->first, .vlan = VlanId{station.vlan}, .mac = station.mac, .port = port->first};
-        workers_->post_all([learned](Worker& worker) { worker.datapath().tell(learned, worker.now()); });
+    std::map<std::string, BridgeId> bridges;
+    for (const auto& [id, bridge] : names_.bridges) bridges.emplace(bridge.name, id);
+    std::map<std::pair<bool, std::string>, PortId> ports;
+    for (const auto& [id, port] : names_.ports) {
+        if (port.kind != PortInfo::Kind::leg)
+            ports.emplace(std::pair{port.kind == PortInfo::Kind::tunnel, port.name}, id);
     }
+    std::vector<StationLearned> known;
+    for (const HandoverState::Station& station : inherited_.stations()) {
+        const auto bridge = bridges.find(station.bridge);
+        const auto port = ports.find({station.is_peer, station.port});
+        if (bridge == bridges.end() || port == ports.end()) continue;
+        known.push_back({.bridge = bridge->second,
+                         .vlan = VlanId{station.vlan},
+                         .mac = station.mac,
+                         .port = port->second});
+    }
+    workers_->post_all([known](Worker& worker) {
+        for (const StationLearned& learned : known) worker.datapath().tell(learned, worker.now());
+    });
 }
 
 void Daemon::open_up() {

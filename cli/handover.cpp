@@ -104,6 +104,9 @@ Inheritance Inheritance::take(Named named, const config::Config& config) {
     }
     const auto own_key = config.node.private_key ? std::optional{config.node.public_key} : std::nullopt;
     if (inherited.state_.public_key != own_key) inherited.state_.peers.clear();
+    for (HandoverState::Peer& peer : inherited.state_.peers)
+        inherited.peers_.emplace(std::string{peer.name}, std::move(peer));
+    inherited.state_.peers.clear();
     inherited.descriptors_.resize(named.size());
     for (auto& [name, descriptor] : named) {
         const auto number = number_of(name);
@@ -159,10 +162,9 @@ std::optional<Workers::UnderlayParts> Inheritance::underlay(const UnderlayOption
 
 std::optional<HandoverState::Peer> Inheritance::peer(const config::Peer& peer, unsigned workers,
                                                      Instant now) {
-    const auto found = std::ranges::find(state_.peers, peer.name, &HandoverState::Peer::name);
-    if (found == state_.peers.end()) return std::nullopt;
-    HandoverState::Peer left = std::move(*found);
-    state_.peers.erase(found);
+    auto found = peers_.extract(peer.name);
+    if (found.empty()) return std::nullopt;
+    HandoverState::Peer left = std::move(found.mapped());
     const PresharedKey none;
     const PresharedKey& preshared = peer.preshared_key ? *peer.preshared_key : none;
     const bool fits = left.public_key == peer.public_key && left.workers.size() == workers &&
@@ -182,7 +184,7 @@ std::optional<HandoverState::Peer> Inheritance::peer(const config::Peer& peer, u
 void Inheritance::close() {
     std::vector<std::string> left;
     for (const HandoverState::Port& port : state_.ports) left.push_back("port " + port.name);
-    for (const HandoverState::Peer& peer : state_.peers) left.push_back("peer " + peer.name);
+    for (const auto& [name, peer] : peers_) left.push_back("peer " + name);
     if (!left.empty())
         spdlog::info("not in the configuration any more, and closed: {}", fmt::join(left, ", "));
     *this = Inheritance{};

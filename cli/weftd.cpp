@@ -142,6 +142,7 @@ int run(const Options& options) {
     weft::prepare_folder(loaded->node.state_dir, rights.privileges.user);
     auto inherited = weft::Inheritance::take(store.take(), *loaded);
     daemon.begin(std::make_unique<weft::config::Config>(std::move(*loaded)), std::move(inherited));
+    weft::scrub_stack();  // of sessions that go on
     daemon.restore();
     give_up_privileges(rights, daemon);
     daemon.confined(rights.calls);

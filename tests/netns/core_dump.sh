@@ -81,6 +81,12 @@ for _ in 1 2; do
 done
 tcp host-b host-a 10.10.0.11 200000
 
+say "site-a is upgraded: the next process has the keys of the last"
+weft site-a upgrade
+daemon[site-a]=$(query site-a status .pid)
+spawned+=("${daemon[site-a]}")
+tcp host-b host-a 10.10.0.11 200000
+
 say "what must not be found"
 for site in site-a site-b; do
     echo 0x7f >"/proc/${daemon[$site]}/coredump_filter"  # files' pages as well
