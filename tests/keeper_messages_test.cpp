@@ -59,6 +59,17 @@ TEST_CASE("an order for a port is the same on the other side") {
     check();
 }
 
+TEST_CASE("a port that stands is the same on the other side") {
+    StandingPort standing{.order = {}, .is_veth = true, .has_hooks = true, .index = 12};
+    standing.order.interface.name = "lan0";
+    standing.order.queues = 2;
+    const StandingPort read = standing_port(to_json(standing));
+    CHECK(to_json(read.order) == to_json(standing.order));
+    CHECK(read.is_veth);
+    CHECK(read.has_hooks);
+    CHECK(read.index == 12);
+}
+
 TEST_CASE("a port that was made comes over with its queues and hooks, each where it belongs") {
     MadePort made{.is_veth = true, .device = "eth0", .note = "veth"};
     made.tuntap.name = "weftt0";

@@ -224,3 +224,16 @@ TEST_CASE("a peer that is removed is down, and of what was held back nothing is 
     CHECK(fixture.told().empty());
     CHECK_FALSE(fixture.watch.next_deadline());
 }
+
+TEST_CASE("a peer whose session goes on over a restart is up, and nothing is told of it") {
+    Fixture peer;
+    peer.watch.resumed(site_b, Cipher::aes_128_gcm, at(1), 7);
+    CHECK(peer.watch.up(site_b));
+    CHECK(peer.told().empty());
+    peer.pass(2s);
+    peer.agree();
+    CHECK(peer.told() == Told{"session_renewed 8"});
+    peer.pass(2s);
+    peer.move(2);
+    CHECK(peer.told() == Told{"endpoint_moved 192.0.2.2:1 192.0.2.2:2"});
+}

@@ -3,8 +3,11 @@
 #include <memory>
 #include <set>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -76,6 +79,43 @@ std::string failure(const UnderlayOptions& options) {
         return error.what();
     }
     return "no failure";
+}
+
+// As another process gets them.
+using Parts = std::vector<std::pair<UnderlayPart, Descriptor>>;
+
+Parts copies(const Underlay& underlay) {
+    Parts parts;
+    for (const UnderlayPart& part : underlay.parts()) parts.emplace_back(part, Descriptor{::dup(part.fd)});
+    return parts;
+}
+
+TEST_CASE("sockets that another process hands over have what waits in them") {
+    const auto options = on("127.0.0.1:0", "127.0.0.1:0");
+    auto first = std::make_unique<Underlay>(options);
+    const auto esp = first->local_port(Channel::esp);
+    const test::UdpSocket peer(at("127.0.0.1:6000"));
+    peer.send({.address = *IpAddress::parse("127.0.0.1"), .port = esp}, "waiting");
+    auto parts = copies(*first);
+    CHECK(parts.size() == 3 + Outbox::vxlan_sources);
+    first.reset();
+    Underlay next(options, parts);
+    CHECK(next.local_port(Channel::esp) == esp);
+    Traffic traffic;
+    traffic.read(next);
+    REQUIRE(traffic.received.size() == 1);
+    CHECK(text(traffic.received[0]) == "waiting");
+}
+
+TEST_CASE("sockets of another address, or too few, are not taken over") {
+    const Underlay underlay(on("127.0.0.1:0"));
+    auto parts = copies(underlay);
+    CHECK_THROWS_AS(Underlay(on("127.0.0.2:0"), parts), std::runtime_error);
+    parts = copies(underlay);
+    CHECK_THROWS_AS(Underlay(on("127.0.0.1:0", "127.0.0.1:4789"), parts), std::runtime_error);
+    parts = copies(underlay);
+    for (auto& [part, fd] : parts) fd = Descriptor{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    CHECK_THROWS_AS(Underlay(on("127.0.0.1:0"), parts), std::runtime_error);
 }
 
 TEST_CASE("a datagram is echoed over IPv4, IPv6 and both on one socket") {
