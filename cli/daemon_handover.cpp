@@ -49,9 +49,10 @@ std::optional<MadePort> Daemon::adopt_port(const config::Port& port, const PortO
     auto left = inherited_.port(order);
     if (!left) return std::nullopt;
     const HandoverState::Port& was = left->state;
-    if (was.is_packet)
+    if (was.is_packet) {
         return MadePort{
             .is_packet = true, .device = order.interface.name, .sockets = std::move(left->queues)};
+    }
     try {
         MadePort made = keeper_.adopt({.order = order,
                                        .is_veth = was.is_veth,
@@ -158,9 +159,10 @@ void Daemon::describe(Legacy& legacy) {
     state.esp = names_.node.esp;
     state.vxlan = names_.node.vxlan;
     for (unsigned i = 0; i < workers_->count(); ++i) {
-        for (const UnderlayPart& part : workers_->stopped(i).underlay_parts())
+        for (const UnderlayPart& part : workers_->stopped(i).underlay_parts()) {
             state.sockets.push_back(
                 {.worker = static_cast<std::uint8_t>(i), .part = part, .descriptor = legacy.add(part.fd)});
+        }
     }
     describe_ports(legacy);
     describe_peers(state);

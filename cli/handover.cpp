@@ -121,6 +121,7 @@ Descriptor Inheritance::descriptor(std::uint32_t number) {
 
 std::vector<Descriptor> Inheritance::descriptors(const std::vector<std::uint32_t>& numbers) {
     std::vector<Descriptor> taken;
+    taken.reserve(numbers.size());
     for (const std::uint32_t number : numbers) taken.push_back(descriptor(number));
     return taken;
 }
@@ -183,6 +184,7 @@ std::optional<HandoverState::Peer> Inheritance::peer(const config::Peer& peer, u
 
 void Inheritance::close() {
     std::vector<std::string> left;
+    left.reserve(state_.ports.size() + peers_.size());
     for (const HandoverState::Port& port : state_.ports) left.push_back("port " + port.name);
     for (const auto& [name, peer] : peers_) left.push_back("peer " + name);
     if (!left.empty())

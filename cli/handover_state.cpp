@@ -113,13 +113,13 @@ void visit(Codec& codec, bool& value) {
     value = byte == 1;
 }
 
-// The last value that the type has.
+// The first and the last value that the type has.
 template <class Codec, class Enum>
     requires std::is_enum_v<Enum>
-void visit(Codec& codec, Enum& value, Enum last) {
+void visit(Codec& codec, Enum& value, Enum first, Enum last) {
     auto byte = static_cast<std::uint8_t>(value);
     codec.number(byte);
-    if (byte > static_cast<std::uint8_t>(last)) Unpacker::refuse();
+    if (byte < static_cast<std::uint8_t>(first) || byte > static_cast<std::uint8_t>(last)) Unpacker::refuse();
     value = static_cast<Enum>(byte);
 }
 
@@ -199,8 +199,7 @@ void visit(Codec& codec, std::set<Prefix>& prefixes) {
 template <class Codec>
 void visit(Codec& codec, SaKeys& keys) {
     visit(codec, keys.spi);
-    visit(codec, keys.cipher, Cipher::chacha20_poly1305);
-    if (keys.cipher < Cipher::aes_128_gcm) Unpacker::refuse();
+    visit(codec, keys.cipher, Cipher::aes_128_gcm, Cipher::chacha20_poly1305);
     codec.secret(keys.key);
     visit(codec, keys.salt);
 }
@@ -213,7 +212,7 @@ void visit(Codec& codec, CarriedSession::Window& window) {
 
 template <class Codec>
 void visit(Codec& codec, CarriedSession& carried) {
-    visit(codec, carried.role, CarriedSession::Role::next);
+    visit(codec, carried.role, CarriedSession::Role::previous, CarriedSession::Role::next);
     visit(codec, carried.session.id);
     visit(codec, carried.session.initiator);
     visit(codec, carried.session.established);
@@ -246,7 +245,7 @@ void visit(Codec& codec, HandoverState::Peer& peer) {
 template <class Codec>
 void visit(Codec& codec, HandoverState::Socket& socket) {
     visit(codec, socket.worker);
-    visit(codec, socket.part.role, UnderlayPart::Role::vxlan_sender);
+    visit(codec, socket.part.role, UnderlayPart::Role::esp, UnderlayPart::Role::vxlan_sender);
     visit(codec, socket.part.place);
     visit(codec, socket.part.overflows);
     visit(codec, socket.descriptor);
@@ -255,7 +254,7 @@ void visit(Codec& codec, HandoverState::Socket& socket) {
 
 template <class Codec>
 void visit(Codec& codec, PortOrder& order) {
-    visit(codec, order.type, config::Port::Type::packet);
+    visit(codec, order.type, config::Port::Type::tap, config::Port::Type::packet);
     visit(codec, order.interface.name);
     visit(codec, order.interface.netns);
     visit(codec, order.interface.mtu);
@@ -309,7 +308,7 @@ void visit(Codec& codec, HandoverState& state) {
 
 SecretBuffer pack(HandoverState& state) {
     Packer packer;
-    for (char letter : magic) {
+    for (const char letter : magic) {
         auto byte = static_cast<std::uint8_t>(letter);
         packer.number(byte);
     }
