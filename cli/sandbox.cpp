@@ -32,6 +32,7 @@
 #include "vswitch/early_drop.h"
 #include "vswitch/fast_path.h"
 #include "vswitch/netlink.h"
+#include "vswitch/route_watch.h"
 #include "vswitch/system.h"
 
 namespace weft {
@@ -159,6 +160,7 @@ void enter_sandbox(const SandboxOptions& options) {
     filter.allow(tuntap_system_calls);
     filter.allow(packet_socket_system_calls);
     filter.allow(netlink_system_calls);
+    filter.allow(route_watch_system_calls);
     filter.allow(underlay_system_calls);
     filter.allow(fast_path_system_calls);
     filter.allow(loop_system_calls);

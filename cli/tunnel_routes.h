@@ -1,6 +1,11 @@
 // Which way plain peers are reached, for the fast path: out by which device, from which address. The kernel's
-// routes say so; they are asked when a peer is located, and again every second. What the kernel sends to a
-// peer meanwhile goes by the old device, and by the route that it has there.
+// routes say so. They are asked when a peer is located and whenever the kernel tells that its routing has
+// changed: the first change at once, those that follow closely together, after a pause that leaves the
+// control thread most of its time, however many peers and changes there are. A slow timer is for what the
+// kernel does not tell (a setting of sysctl).
+//
+// Until the worker is told, what the kernel sends to a peer goes by the old device, and by the route that it
+// has there.
 //
 // Owner: the control thread. Worker 0 is told.
 #pragma once
@@ -12,6 +17,7 @@
 #include "cli/workers.h"
 #include "vswitch/fast_path.h"
 #include "vswitch/netlink.h"
+#include "vswitch/route_watch.h"
 
 namespace weft {
 
@@ -33,14 +39,20 @@ class TunnelRoutes {
         std::optional<FastPath::Tunnel> told;
     };
 
+    void changed();
     void ask_all();
     void ask(PortId tunnel, Known& known);
 
     Workers& workers_;
     IpAddress vxlan_;
     Netlink netlink_;
+    RouteWatch watch_;
     std::map<PortId, Known> peers_;
-    Timer timer_;
+    bool started_ = false;
+    bool ask_again_ = false;  // after the pause
+    Timer pause_;
+    Timer now_and_then_;
+    Poll changes_;
 };
 
 }  // namespace weft
