@@ -94,7 +94,7 @@ void Datapath::tick(Instant now) noexcept {
 // not moved since. What is routed is in use at the leg where it goes out.
 void Datapath::take_carried() noexcept {
     hops_in_use_.clear();
-    for (const FlowTable::Carried& carried : flows_.sweep(now_)) {
+    for (const FlowTable::Carried& carried : flows_.sweep(topology_.generations(), now_)) {
         const auto count_in = [&](PortId port) {
             topology_.port(port).traffic.rx_packets += carried.packets;
             topology_.port(port).traffic.rx_bytes += carried.bytes;
@@ -111,8 +111,9 @@ void Datapath::take_carried() noexcept {
         if (to != carried.out) count_out(to);
         const BridgeId bridge = carried.passage ? topology_.port(carried.in).bridge : carried.bridge;
         const MacAddress& station = carried.passage ? carried.passage->station : carried.key.source_mac;
-        if (Topology::BridgeSlot* slot = station.is_zero() ? nullptr : topology_.find_bridge(bridge))
-            slot->bridge.refresh(carried.key.vlan, station, from, now_);
+        Topology::BridgeSlot* slot = station.is_zero() ? nullptr : topology_.find_bridge(bridge);
+        if (slot != nullptr && slot->bridge.refresh(carried.key.vlan, station, from, now_))
+            announce(StationLearned{slot->id, carried.key.vlan, station, from});
         if (carried.passage && topology_.port(carried.out).kind == Port::Kind::leg) {
             if (const auto hop = topology_.router().next_hop(carried.key.destination))
                 hops_in_use_.push_back({carried.out, *hop});

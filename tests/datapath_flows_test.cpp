@@ -205,6 +205,24 @@ TEST_CASE("what was carried counts for both ports, and keeps the sender's statio
     CHECK(node.topology().bridge(lan).bridge.stations().size() == 2);
 }
 
+TEST_CASE("a station that is heard of by what is carried alone is announced to the other workers, as one that talks is") {
+    FlowNode node;
+    node.datapath.announce_learned();
+    node.talk();
+    node.events<StationLearned>();
+    std::size_t announced = 0;
+    for (int second = 0; second < 600; second += 2) {
+        for (auto& [slot, totals] : node.carrier.totals) {
+            totals.packets += 10;
+            totals.last_seen = node.now;
+        }
+        node.tick(2s);
+        announced += node.events<StationLearned>().size();
+    }
+    CHECK(announced >= 2 * 7);  // in each quarter of the ageing time, 300 s
+    CHECK(announced <= 2 * 8);
+}
+
 TEST_CASE("what was carried from a port that the station has left does not bring it back") {
     FlowNode node;
     node.talk();

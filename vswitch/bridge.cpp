@@ -85,8 +85,8 @@ void Bridge::learn(VlanId vlan, const MacAddress& mac, PortId port, Instant now)
     if (member(port) != nullptr && owner(mac, vlan) == no_port) stations_.learn(vlan, mac, port, now);
 }
 
-void Bridge::refresh(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept {
-    if (stations_.lookup(vlan, mac, now) == port) stations_.learn(vlan, mac, port, now);
+bool Bridge::refresh(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept {
+    return stations_.lookup(vlan, mac, now) == port && stations_.learn(vlan, mac, port, now);
 }
 
 bool Bridge::floods_to(const BridgeMember& to, PortId in, VlanId vlan) const noexcept {

@@ -93,8 +93,9 @@ class Bridge {
     // Notes where another worker of this node has seen a station, as forward() would have.
     void learn(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept;
 
-    // Notes that a station was seen on `port` before, if nobody has seen it elsewhere since.
-    void refresh(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept;
+    // Notes that a station was seen on `port` before, if nobody has seen it elsewhere since. True as of
+    // MacTable::learn().
+    bool refresh(VlanId vlan, const MacAddress& mac, PortId port, Instant now) noexcept;
 
     // Whether a frame flooded from `in` goes to `to`: not back, not across a horizon group, only where the
     // VLAN is carried.

@@ -337,7 +337,8 @@ void FlowTable::erase(Index index) noexcept {
 
 // ---- Time, and what is shown ----------------------------------------------------------------------
 
-std::span<const FlowTable::Carried> FlowTable::sweep(Instant now) noexcept {
+std::span<const FlowTable::Carried> FlowTable::sweep(const Generations& generations,
+                                                       Instant now) noexcept {
     carried_.erase(carried_.begin(), carried_.begin() + static_cast<std::ptrdiff_t>(returned_));
     const std::chrono::duration<double> since =
         std::min<Duration>(now - std::exchange(swept_, now), rate_interval);
@@ -348,7 +349,7 @@ std::span<const FlowTable::Carried> FlowTable::sweep(Instant now) noexcept {
         const Index index = ++sweep_next_;
         Entry& swept = entry(index);
         if (!swept.used) continue;
-        if (swept.offloaded) absorb(index);
+        if (swept.offloaded) generations.holds(swept.stamp) ? absorb(index) : withdraw(index);
         if (now - swept.last_seen > limits_.idle) {
             erase(index);
         } else {

@@ -195,9 +195,10 @@ class FlowTable {
 
     [[nodiscard]] const OffloadCounts& offload_counts() const noexcept { return offload_counts_; }
 
-    // Forgets idle flows and measures rates: all of the table in rate_interval, in as many parts as it is
-    // called. Returns what was carried of the flows in this part, until the next call.
-    std::span<const Carried> sweep(Instant now) noexcept;
+    // Forgets idle flows, takes back what is carried and does not hold any more (another worker may have the
+    // flow by now), and measures rates: all of the table in rate_interval, in as many parts as it is called.
+    // Returns what was carried of the flows in this part, until the next call.
+    std::span<const Carried> sweep(const Generations& generations, Instant now) noexcept;
 
     [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
 
