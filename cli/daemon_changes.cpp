@@ -349,10 +349,8 @@ void Daemon::change(const config::RemovePeer& remove) {
     keying_->remove(id);
     const PortId tunnel = port_id(PortInfo::Kind::tunnel, remove.peer->name);
     if (tunnel_routes_) tunnel_routes_->forget(tunnel);
-    workers_->post_all([id, tunnel](Worker& worker) {
-        worker.datapath().topology().remove_peer(id);
-        worker.forget_tunnel(tunnel);
-    });
+    offloading_.remove(tunnel);
+    workers_->post_all([id](Worker& worker) { worker.datapath().topology().remove_peer(id); });
     names_.ports.erase(tunnel);
     names_.peers.erase(id);
 }
@@ -459,6 +457,7 @@ void Daemon::change(const config::AddPort& add) {
 void Daemon::change(const config::RemovePort& remove) {
     const config::Port& port = *remove.port;
     const PortId id = device_id(port.name);
+    offloading_.remove(id);
     workers_->run_all([id](Worker& worker) {
         worker.detach(id);
         worker.datapath().remove_port(id);

@@ -12,9 +12,8 @@ void Offloading::open(const config::FastPath& wanted, unsigned workers, std::uin
     using Mode = config::FastPath::Mode;
     if (wanted.mode == Mode::off) {
         why_not_ = "switched off by [fastpath] mode";
-    } else if (workers > 1) {
-        why_not_ = "a node with several workers has none";
     } else if (auto opened = FastPath::open({.max_flows = wanted.max_flows,
+                                             .parts = workers,
                                              .vxlan_port = vxlan_port,
                                              .sample_every = wanted.check_every})) {
         path_ = std::make_unique<FastPath>(std::move(*opened));
@@ -22,25 +21,22 @@ void Offloading::open(const config::FastPath& wanted, unsigned workers, std::uin
     } else {
         why_not_ = opened.error();
     }
-    const bool is_required = wanted.mode == Mode::tc || (wanted.mode == Mode::xdp && workers == 1);
-    if (is_required) {
+    if (wanted.mode == Mode::tc || wanted.mode == Mode::xdp) {
         throw std::runtime_error(
             fmt::format("[fastpath] mode = \"{}\": {}", config::to_string(wanted.mode), why_not_));
     }
 }
 
 void Offloading::add(PortId port, PortHooks hooks) {
-    if (path_) return path_->add(port, std::move(hooks));
-    if (workers_ == nullptr) return;
-    workers_->post(0, [port, hooks = std::move(hooks)](Worker& worker) mutable {
-        worker.use(port, std::move(hooks));
-    });
+    if (path_) path_->add(port, std::move(hooks));
+}
+
+void Offloading::remove(PortId port) {
+    if (path_) path_->remove(port);
 }
 
 void Offloading::set_enabled(PortId port, bool enabled) {
-    if (path_) return path_->set_enabled(port, enabled);
-    if (workers_ == nullptr) return;
-    workers_->post(0, [port, enabled](Worker& worker) { worker.enable_fast_path(port, enabled); });
+    if (path_) path_->set_enabled(port, enabled);
 }
 
 void Offloading::add_uplink(const Uplink& uplink) {
@@ -52,9 +48,9 @@ void Offloading::add_uplink(const Uplink& uplink) {
 void Offloading::start(Workers& workers) {
     if (!path_) return spdlog::info("fast path: off: {}", why_not_);
     spdlog::info("fast path: tc");
-    workers_ = &workers;
     path_->close_programs();
-    workers.post(0, [path = std::move(path_)](Worker& worker) mutable { worker.use(std::move(path)); });
+    for (unsigned i = 0; i < workers.count(); ++i)
+        workers.post(i, [flows = path_->flows(i)](Worker& worker) mutable { worker.use(std::move(flows)); });
 }
 
 }  // namespace weft

@@ -1,9 +1,6 @@
-// The node's fast path (vswitch/fast_path.h) from the side of the control thread: whether there is one, which
-// ports it has, and when the worker gets it. Opened while the daemon still has its privileges; after start()
-// it is the worker's.
-//
-// There is one only for a node of one worker: each flow has one owner, who decides and counts. Who asks for
-// more with mode = "xdp" has the early drop at least (uplink_guard.h).
+// The node's fast path (vswitch/fast_path.h): whether there is one, which ports it has, and when the workers
+// get their parts of it. Opened while the daemon still has its privileges. Ports and tunnels stay the control
+// thread's; each worker has the flows of its own flow table.
 #pragma once
 
 #include <cstdint>
@@ -25,16 +22,19 @@ class Offloading {
     void open(const config::FastPath& wanted, unsigned workers, std::uint16_t vxlan_port);
 
     // "tc", or "off".
-    [[nodiscard]] std::string mode() const { return path_ || workers_ != nullptr ? "tc" : "off"; }
+    [[nodiscard]] std::string mode() const { return path_ ? "tc" : "off"; }
 
     // Empty if there is one.
     [[nodiscard]] const std::string& why_not() const noexcept { return why_not_; }
 
-    // Null: there is none, or the worker has it already.
+    // Null: there is none.
     [[nodiscard]] FastPath* path() noexcept { return path_.get(); }
 
     // What the keeper has put at the port's devices.
     void add(PortId port, PortHooks hooks);
+
+    // A device's, or a tunnel's. The workers have to be told after that the port is gone.
+    void remove(PortId port);
 
     // By which plain peers' packets come in. Logs if it cannot be had.
     void add_uplink(const Uplink& uplink);
@@ -42,12 +42,11 @@ class Offloading {
     // Off: flows that come in there stay in the daemon.
     void set_enabled(PortId port, bool enabled);
 
-    // The worker has it from now on. Logs what has become of it.
+    // The workers have their parts from now on. Logs what has become of it.
     void start(Workers& workers);
 
   private:
     std::unique_ptr<FastPath> path_;
-    Workers* workers_ = nullptr;  // from start() on
     std::string why_not_;
 };
 

@@ -15,8 +15,9 @@ constexpr Duration ask_anyway = 30s;
 
 }  // namespace
 
-TunnelRoutes::TunnelRoutes(Loop& loop, Workers& workers, const IpAddress& vxlan)
+TunnelRoutes::TunnelRoutes(Loop& loop, Workers& workers, FastPath& fast_path, const IpAddress& vxlan)
     : workers_(workers),
+      fast_path_(fast_path),
       vxlan_(vxlan),
       pause_(loop,
              [this] {
@@ -63,7 +64,8 @@ void TunnelRoutes::ask(PortId tunnel, Known& known) {
     if (now.local.is_unspecified()) now.device = 0;
     if (known.told == now) return;
     known.told = now;
-    workers_.post(0, [tunnel, now](Worker& worker) { worker.set_tunnel(tunnel, now); });
+    fast_path_.set_tunnel(tunnel, now);
+    workers_.post_all([tunnel](Worker& worker) { worker.datapath().reconsider(tunnel); });
 }
 
 }  // namespace weft

@@ -4,10 +4,10 @@
 // control thread most of its time, however many peers and changes there are. A slow timer is for what the
 // kernel does not tell (a setting of sysctl).
 //
-// Until the worker is told, what the kernel sends to a peer goes by the old device, and by the route that it
-// has there.
+// Until then what the kernel sends to a peer goes by the old device, and by the route that it has there. Flows
+// that are given to the fast path later have the new way; those that it has are made to miss by their workers.
 //
-// Owner: the control thread. Worker 0 is told.
+// Owner: the control thread.
 #pragma once
 
 #include <map>
@@ -24,9 +24,9 @@ namespace weft {
 class TunnelRoutes {
   public:
     // `vxlan`: what the node's socket for it is bound to.
-    TunnelRoutes(Loop& loop, Workers& workers, const IpAddress& vxlan);
+    TunnelRoutes(Loop& loop, Workers& workers, FastPath& fast_path, const IpAddress& vxlan);
 
-    // Worker 0 has its fast path now.
+    // The workers have their parts of the fast path.
     void start();
 
     void located(PortId tunnel, const Endpoint& endpoint);
@@ -44,6 +44,7 @@ class TunnelRoutes {
     void ask(PortId tunnel, Known& known);
 
     Workers& workers_;
+    FastPath& fast_path_;
     IpAddress vxlan_;
     Netlink netlink_;
     RouteWatch watch_;

@@ -152,7 +152,6 @@ void Worker::attach(PortId port, std::unique_ptr<Device> device) {
 void Worker::detach(PortId port) {
     const auto found = devices_.find(port);
     if (found == devices_.end()) return;
-    if (fast_path_) fast_path_->remove(port);
     found->second.poll.reset();
     devices_.erase(found);
 }
@@ -176,38 +175,19 @@ void Worker::use(std::unique_ptr<Underlay> underlay) {
     vxlan_poll_ = poll(Channel::vxlan);
 }
 
-void Worker::use(std::unique_ptr<FastPath> fast_path) {
-    fast_path_ = std::move(fast_path);
-    datapath_.share_generations(fast_path_->generations().data());
-    datapath_.offload_to(fast_path_.get(), {});
-    samples_poll_ = std::make_unique<Poll>(*loop_, fast_path_->sample_descriptor(),
+void Worker::use(std::unique_ptr<FastFlows> fast_flows) {
+    fast_flows_ = std::move(fast_flows);
+    datapath_.share_generations(fast_flows_->generations().data());
+    datapath_.offload_to(fast_flows_.get(), {});
+    samples_poll_ = std::make_unique<Poll>(*loop_, fast_flows_->sample_descriptor(),
                                            [this](Poll::Events) { check_samples(); });
     samples_poll_->watch({.readable = true});
     use_offload(offload_);
 }
 
-void Worker::use(PortId port, PortHooks hooks) {
-    if (fast_path_) fast_path_->add(port, std::move(hooks));
-}
-
-void Worker::enable_fast_path(PortId port, bool enabled) noexcept {
-    if (fast_path_) fast_path_->set_enabled(port, enabled);
-}
-
-// What goes the old way misses first.
-void Worker::set_tunnel(PortId port, const FastPath::Tunnel& tunnel) noexcept {
-    if (!fast_path_) return;
-    datapath_.reconsider(port);
-    fast_path_->set_tunnel(port, tunnel);
-}
-
-void Worker::forget_tunnel(PortId port) noexcept {
-    if (fast_path_) fast_path_->remove(port);
-}
-
 void Worker::check_samples() {
-    fast_path_->take_samples([this](const FastPath::Sample& sample) {
-        const PortId out = sample.kind == FastPath::Action::Kind::to_port ? sample.out : no_port;
+    fast_flows_->take_samples([this](const FastFlows::Sample& sample) {
+        const PortId out = sample.kind == FastFlows::Action::Kind::to_port ? sample.out : no_port;
         ++checked_;
         if (datapath_.check(
                 {sample.slot, sample.tag, sample.in, out, sample.vni, sample.is_frame, sample.bytes}, now()))
@@ -220,7 +200,7 @@ void Worker::check_samples() {
 void Worker::use_offload(OffloadSwitches switches) {
     offload_ = switches;
     // What the kernel merges for a socket is too large for the fast path.
-    const bool merges_vxlan = switches.udp_gro && !(fast_path_ && fast_path_->has_uplinks());
+    const bool merges_vxlan = switches.udp_gro && !(fast_flows_ && fast_flows_->has_uplinks());
     if (underlay_)
         underlay_->use_offload({.gso = switches.udp_gso, .gro = switches.udp_gro, .vxlan_gro = merges_vxlan});
     for (auto& [port, attached] : devices_) {

@@ -27,7 +27,7 @@
 #include "overlay/underlay.h"
 #include "vswitch/backlog.h"
 #include "vswitch/device/device.h"
-#include "vswitch/fast_path.h"
+#include "vswitch/fast_flows.h"
 
 namespace weft {
 
@@ -95,15 +95,7 @@ class Worker {
     void attach(PortId port, std::unique_ptr<Device> device);  // to a port of the datapath's
     void detach(PortId port);                                  // and closes the device
     void use(std::unique_ptr<Underlay> underlay);
-    void use(std::unique_ptr<FastPath> fast_path);  // by the one worker that there is
-
-    // Of the fast path that it has, if it has one.
-    void use(PortId port, PortHooks hooks);
-    void enable_fast_path(PortId port, bool enabled) noexcept;
-
-    // How a plain peer is reached from now on, for the fast path.
-    void set_tunnel(PortId port, const FastPath::Tunnel& tunnel) noexcept;
-    void forget_tunnel(PortId port) noexcept;
+    void use(std::unique_ptr<FastFlows> fast_flows);  // this worker's part
 
     void busy_poll(Duration after_event) noexcept { loop_->busy_poll(after_event); }
 
@@ -152,7 +144,7 @@ class Worker {
     std::unique_ptr<Poll> control_poll_;
     std::unique_ptr<Poll> vxlan_poll_;
 
-    std::unique_ptr<FastPath> fast_path_;
+    std::unique_ptr<FastFlows> fast_flows_;  // null: there is no fast path
     std::unique_ptr<Poll> samples_poll_;
     std::uint64_t checked_ = 0;  // samples
     std::uint64_t differed_ = 0;

@@ -32,6 +32,15 @@ void add(DeniedSnapshot& total, const DeniedSnapshot& part) {
     total.bytes += part.bytes;
 }
 
+void add(OffloadSnapshot& total, const OffloadSnapshot& part) {
+    total.flows += part.flows;
+    total.inserted += part.inserted;
+    total.withdrawn += part.withdrawn;
+    total.put_off += part.put_off;
+    total.checked += part.checked;
+    total.differed += part.differed;
+}
+
 void take_least(std::optional<Duration>& least, const std::optional<Duration>& other) {
     if (other && (!least || *other < *least)) least = other;
 }
@@ -95,6 +104,7 @@ Snapshot merge(std::span<const std::unique_ptr<Snapshot>> parts) {
         total.flow_table.flows += part->flow_table.flows;
         total.flow_table.limit += part->flow_table.limit;
         total.flow_table.evicted += part->flow_table.evicted;
+        add(total.offload, part->offload);
         add_each(total.denied, part->denied, &DeniedSnapshot::prefix);
         add(total.underlay_drops, part->underlay_drops);
         total.pool_available += part->pool_available;

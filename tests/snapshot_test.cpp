@@ -52,6 +52,7 @@ std::vector<std::unique_ptr<Snapshot>> two_parts() {
         part->denied = {{{IpAddress::v4({203, 0, 113, 0}), 24}, n, 100 * n},
                         {{IpAddress::v4({203, 0, 113, 7}), 32}, 0, 0}};
         part->workers = {traffic(11 * n)};
+        part->offload = {static_cast<std::uint32_t>(n), 10 * n, 100 * n, 1000 * n, 10'000 * n, 100'000 * n};
         part->pool_available = 100;
         part->pool_size = 200;
         parts.push_back(std::move(part));
@@ -76,6 +77,12 @@ TEST_CASE("counters are summed, and each worker's stay to be seen") {
     CHECK(all.denied[0].packets == 3);
     CHECK(all.denied[0].bytes == 300);
     CHECK(all.denied[1].packets == 0);
+    CHECK(all.offload.flows == 3);
+    CHECK(all.offload.inserted == 30);
+    CHECK(all.offload.withdrawn == 300);
+    CHECK(all.offload.put_off == 3000);
+    CHECK(all.offload.checked == 30'000);
+    CHECK(all.offload.differed == 300'000);
     CHECK(all.pool_available == 200);
     CHECK(all.pool_size == 400);
     REQUIRE(all.workers.size() == 2);

@@ -1,13 +1,16 @@
 // The fast path of a weft that was built without libbpf: there is none, and open() says so.
 #ifndef WEFT_BPF
 
+#include "vswitch/fast_flows.h"
 #include "vswitch/fast_path.h"
 
 namespace weft {
 
-struct FastPath::Kernel {};
+struct FastPathKernel {};
 
-FastPath::FastPath(std::unique_ptr<Kernel> kernel) noexcept : kernel_(std::move(kernel)) {}
+struct FastFlows::Part {};
+
+FastPath::FastPath(std::shared_ptr<FastPathKernel> kernel) noexcept : kernel_(std::move(kernel)) {}
 
 FastPath::FastPath(FastPath&&) noexcept = default;
 FastPath& FastPath::operator=(FastPath&&) noexcept = default;
@@ -34,6 +37,10 @@ HookPrograms FastPath::hook_programs() const noexcept {
     return {};
 }
 
+std::unique_ptr<FastFlows> FastPath::flows(unsigned) {
+    return nullptr;
+}
+
 void FastPath::add(PortId, PortHooks) {}
 
 std::expected<void, FastPath::Failure> FastPath::add_veth(PortId, unsigned, unsigned) {
@@ -52,10 +59,6 @@ int FastPath::unwrapping_program() const noexcept {
     return -1;
 }
 
-bool FastPath::has_uplinks() const noexcept {
-    return false;
-}
-
 bool FastPath::set_tunnel(PortId, const Tunnel&) noexcept {
     return false;
 }
@@ -66,33 +69,41 @@ void FastPath::close_programs() noexcept {}
 
 void FastPath::set_enabled(PortId, bool) noexcept {}
 
-bool FastPath::insert(std::uint32_t, const FlowKey&, PortId, const Action&) noexcept {
-    return false;
-}
-
-bool FastPath::erase(std::uint32_t) noexcept {
-    return false;
-}
-
-std::span<std::uint32_t> FastPath::generations() const noexcept {
-    return {};
-}
-
-FastPath::Totals FastPath::read(std::uint32_t) const noexcept {
-    return {};
-}
-
-void FastPath::read(std::uint32_t, std::span<Totals>) const noexcept {}
-
 FastPath::Misses FastPath::misses() const noexcept {
     return {};
 }
 
-int FastPath::sample_descriptor() const noexcept {
+FastFlows::FastFlows(std::shared_ptr<FastPathKernel>, unsigned) {}
+
+FastFlows::~FastFlows() = default;
+
+bool FastFlows::has_uplinks() const noexcept {
+    return false;
+}
+
+bool FastFlows::insert(std::uint32_t, const FlowKey&, PortId, const Action&) noexcept {
+    return false;
+}
+
+bool FastFlows::erase(std::uint32_t) noexcept {
+    return false;
+}
+
+std::span<std::uint32_t> FastFlows::generations() const noexcept {
+    return {};
+}
+
+FastFlows::Totals FastFlows::read(std::uint32_t) const noexcept {
+    return {};
+}
+
+void FastFlows::read(std::uint32_t, std::span<Totals>) const noexcept {}
+
+int FastFlows::sample_descriptor() const noexcept {
     return -1;
 }
 
-std::size_t FastPath::take_samples(const std::function<void(const Sample&)>&) {
+std::size_t FastFlows::take_samples(const std::function<void(const Sample&)>&) {
     return 0;
 }
 

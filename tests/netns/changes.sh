@@ -36,7 +36,7 @@ encryption = "none"
 endpoint = "192.0.2.2:4789"
 bridges = ["lan"]
 END
-    } | config node "workers = 1"
+    } | config node "workers = ${WEFT_WORKERS-1}"
 }
 write_config
 start node
@@ -68,7 +68,7 @@ sed 's/netns = ".*-c3"/netns = "no-such-namespace"/' "$work/node.toml" >"$work/l
 cat "$work/late.txt"
 grep -q 'nothing was changed.*no-such-namespace' "$work/late.txt" || fail "the error does not say what"
 [[ $(query node ports '[.ports[] | select(.kind == "veth")] | length') == 3 ]] || fail "a port is missing after a change that failed"
-sed 's/^workers = 1/workers = 2/' "$work/node.toml" >"$work/node2.toml"
+sed 's/^workers = .*/workers = 7/' "$work/node.toml" >"$work/node2.toml"
 ! weft node apply "$work/node2.toml" 2>"$work/restart.txt" || fail "[node] was changed"
 grep -q 'restart' "$work/restart.txt" || fail "the error does not say that it takes a restart"
 

@@ -4,13 +4,12 @@
     changing_node.py CHANGES CONTROL NODE-TOML C1 C2 C3 REMOTE
 
 c1 sends probes of eight flows to a station that is at c2, at c3, or behind a plain peer in REMOTE, and is answered from there. A
-change is one of: the station moves (acknowledged when c1 has its broadcast); c2's or c3's VLAN; their port goes or comes back; the
+change is one of: the station moves (acknowledged when c1 has its broadcast and all workers know); c2's or c3's VLAN; their port goes or comes back; the
 peer is stretched to the bridge or not; the peer has another address. All but the first are made by the control method `apply`, and
 acknowledged by its answer. No probe that is sent after that may come to where it must not go any more. Prints what happened, and
 exits with 1 if one did.
 """
 
-import json
 import random
 import select
 import socket
@@ -18,24 +17,10 @@ import struct
 import sys
 import time
 
-from moving_station import BROADCAST, FLOWS, LIBC, MAC_C1, MAC_MOVING, frame, numbers, open_in
+from moving_station import BROADCAST, FLOWS, LIBC, MAC_C1, MAC_MOVING, Control, frame, numbers, open_in
 
 NODE, PEERS, PORT = "192.0.2.1", ("192.0.2.2", "192.0.2.3"), 4789
 VXLAN = struct.pack("!II", 0x08000000, 100 << 8)
-
-
-class Control:
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
-        self.lines = self.socket.makefile("r", encoding="utf-8")
-
-    def apply(self, text):
-        request = {"jsonrpc": "2.0", "id": 1, "method": "apply", "params": {"text": text}}
-        self.socket.sendall((json.dumps(request) + "\n").encode())
-        answer = json.loads(self.lines.readline())
-        if "error" in answer:
-            sys.exit(f"changing_node: apply: {answer['error']['message']}")
 
 
 class Remote:
@@ -130,7 +115,7 @@ class Test:
             select.select([self.c1], [], [], 0.005)
 
     def announce(self):
-        """The station says where it is; returns when c1 has heard it."""
+        """The station says where it is; returns when c1 has heard it, and all workers know."""
         self.number += 1
         deadline = time.monotonic() + 5
         data = frame(BROADCAST, MAC_MOVING, 2, 255, 9, 9, self.number)
@@ -139,6 +124,7 @@ class Test:
             if time.monotonic() > deadline:
                 sys.exit(f"changing_node: a broadcast from {self.active} was lost")
             select.select([self.c1], [], [], 0.1)
+        self.control.all_know()
 
     def move(self):
         reachable = [place for place in self.places() if self.may_receive(place) and place != self.active]
@@ -158,7 +144,7 @@ class Test:
             self.stretched = not self.stretched
         else:
             self.address = 1 - self.address
-        self.control.apply(self.toml())
+        self.control.ask("apply", text=self.toml())
         if kind == "port":
             self.ports[name].close()
             if self.there[name]:

@@ -28,6 +28,7 @@
 #include "vswitch/checksum.h"
 #include "vswitch/device/packet_socket.h"
 #include "vswitch/device/tuntap.h"
+#include "vswitch/fast_flows.h"
 #include "vswitch/headers.h"
 
 namespace weft {
@@ -36,7 +37,7 @@ namespace {
 using test::Bytes;
 using test::NetworkNamespace;
 using test::PacketBuilder;
-using Kind = FastPath::Action::Kind;
+using Kind = FastFlows::Action::Kind;
 
 constexpr PortId port_a{1};
 constexpr PortId port_b{2};
@@ -101,7 +102,8 @@ struct Container {
 
 // Two containers, and frames between them.
 struct Pair {
-    explicit Pair(const FastPath::Options& options = {}) : fast_path(open_fast_path(options)) {
+    explicit Pair(const FastPath::Options& options = {})
+        : fast_path(open_fast_path(options)), flows(fast_path.flows(0)) {
         require(fast_path.add_veth(port_a, a.host_end_index(), a.tap_index()));
         require(fast_path.add_veth(port_b, b.host_end_index(), b.tap_index()));
     }
@@ -149,21 +151,22 @@ struct Pair {
 
     static FlowKey key_of(const Bytes& frame) { return classify_frame(frame, untagged)->flow; }
 
-    bool insert(const Bytes& frame, std::uint32_t slot = 7, const FastPath::Action& action = to_port_b) {
-        return fast_path.insert(slot, key_of(frame), port_a, action);
+    bool insert(const Bytes& frame, std::uint32_t slot = 7, const FastFlows::Action& action = to_port_b) {
+        return flows->insert(slot, key_of(frame), port_a, action);
     }
 
-    static constexpr FastPath::Action to_port_b{.kind = Kind::to_port, .out = port_b};
+    static constexpr FastFlows::Action to_port_b{.kind = Kind::to_port, .out = port_b};
 
     PacketPool pool{512};
     DropCounters drops;
     Container a{"a", 1};
     Container b{"b", 2};
     FastPath fast_path;
+    std::unique_ptr<FastFlows> flows;
 };
 
 std::uint32_t& generation(Pair& pair, std::size_t index) {
-    return pair.fast_path.generations()[index];
+    return pair.flows->generations()[index];
 }
 
 TEST_CASE("without a flow a frame comes out of the port's TAP, and what is written there arrives") {
@@ -199,9 +202,9 @@ TEST_CASE("with a flow a frame arrives at the other container and not at the TAP
             CHECK(pair.goes_slowly(frame));
             REQUIRE(pair.insert(frame));
             CHECK(pair.goes_fast(frame));
-            REQUIRE(pair.fast_path.erase(7));
+            REQUIRE(pair.flows->erase(7));
             CHECK(pair.goes_slowly(frame));
-            CHECK_FALSE(pair.fast_path.erase(7));
+            CHECK_FALSE(pair.flows->erase(7));
         }
     }
 }
@@ -211,13 +214,13 @@ TEST_CASE("a changed generation makes exactly the flows that depend on it miss, 
     const auto dependent = pair.udp_to_b();
     const auto other = pair.to_b().udp(client_port, 1).payload(64).build();
     generation(pair, 3) = 30;
-    generation(pair, FastPath::generation_count - 1) = 99;
+    generation(pair, FastFlows::generation_count - 1) = 99;
     auto action = Pair::to_port_b;
-    action.dependencies = {{{.generation = 3, .value = 30}, {FastPath::generation_count - 1, 99}}};
+    action.dependencies = {{{.generation = 3, .value = 30}, {FastFlows::generation_count - 1, 99}}};
     REQUIRE(pair.insert(dependent, 1, action));
     REQUIRE(pair.insert(other, 2));
     CHECK(pair.goes_fast(dependent));
-    std::atomic_ref(generation(pair, FastPath::generation_count - 1)).store(100);
+    std::atomic_ref(generation(pair, FastFlows::generation_count - 1)).store(100);
     CHECK(pair.goes_slowly(dependent));
     CHECK(pair.fast_path.misses().stale == 1);
     CHECK(pair.goes_fast(other));
@@ -226,6 +229,44 @@ TEST_CASE("a changed generation makes exactly the flows that depend on it miss, 
     CHECK(pair.goes_fast(dependent));
     std::atomic_ref(generation(pair, 3)).store(0);
     CHECK(pair.goes_slowly(dependent));
+}
+
+TEST_CASE("parts have slots, generations and samples of their own, and no flow is in two of them") {
+    Pair pair({.max_flows = 8, .parts = 2});
+    const auto other = pair.fast_path.flows(1);
+    const auto first_frame = pair.udp_to_b();
+    const auto second_frame = pair.to_b().udp(client_port, 1).payload(64).build();
+    auto action = Pair::to_port_b;
+    action.dependencies[0] = {.generation = 3, .value = 0};
+    REQUIRE(pair.insert(first_frame, 7, action));
+    REQUIRE(other->insert(7, Pair::key_of(second_frame), port_a, action));
+    CHECK_FALSE(other->insert(6, Pair::key_of(first_frame), port_a, action));
+    CHECK_FALSE(other->insert(8, Pair::key_of(first_frame), port_a, action));
+    CHECK(pair.goes_fast(first_frame));
+    CHECK(pair.goes_fast(second_frame));
+    CHECK(pair.goes_fast(second_frame));
+    CHECK(pair.flows->read(7).packets == 1);
+    CHECK(other->read(7).packets == 2);
+
+    std::vector<std::uint32_t> sizes;
+    const auto take = [&](const FastFlows::Sample& sample) {
+        CHECK(sample.slot == 7);
+        sizes.push_back(sample.size);
+    };
+    CHECK(test::wait_readable(other->sample_descriptor()));
+    CHECK(other->take_samples(take) == 1);
+    CHECK(pair.flows->take_samples(take) == 1);
+    CHECK(sizes == std::vector{static_cast<std::uint32_t>(second_frame.size()),
+                               static_cast<std::uint32_t>(first_frame.size())});
+
+    std::atomic_ref(other->generations()[3]).store(1);
+    CHECK(pair.goes_slowly(second_frame));
+    CHECK(pair.goes_fast(first_frame));
+    REQUIRE(other->erase(7));
+    CHECK(pair.goes_fast(first_frame));
+    REQUIRE(pair.flows->erase(7));
+    REQUIRE(other->insert(6, Pair::key_of(first_frame), port_a, Pair::to_port_b));
+    CHECK(pair.goes_fast(first_frame));
 }
 
 TEST_CASE("a port that is off has no flows until it is on again") {
@@ -329,7 +370,7 @@ TEST_CASE("a packet larger than the action's MTU misses; of a super-frame a segm
     CHECK(pair.arrives(*pair.a.tap, super_frame));
 
     // 10 segments of 960 bytes and one of 1, each with its headers.
-    const auto totals = pair.fast_path.read(2);
+    const auto totals = pair.flows->read(2);
     CHECK(totals.packets == 11);
     CHECK(totals.bytes == 9601 + 11 * 54);
 }
@@ -338,25 +379,25 @@ TEST_CASE("counts are those of the wire, and begin anew when a slot gets another
     Pair pair;
     const auto frame = pair.udp_to_b();
     REQUIRE(pair.insert(frame));
-    const auto inserted = pair.fast_path.read(7);
+    const auto inserted = pair.flows->read(7);
     CHECK(inserted.packets == 0);
     CHECK(inserted.last_seen != Instant{});
     for (int i = 0; i < 5; ++i) CHECK(pair.goes_fast(frame));
-    auto totals = pair.fast_path.read(7);
+    auto totals = pair.flows->read(7);
     CHECK(totals.packets == 5);
     CHECK(totals.bytes == 5 * frame.size());
     CHECK(totals.last_seen >= inserted.last_seen);
     REQUIRE(pair.insert(frame));
-    CHECK(pair.fast_path.read(7).packets == 5);
+    CHECK(pair.flows->read(7).packets == 5);
     CHECK_FALSE(pair.insert(pair.udp_to_b(1), 8));
     const auto other = pair.to_b().udp(client_port, 1).build();
     CHECK_FALSE(pair.insert(other));
-    REQUIRE(pair.fast_path.erase(7));
+    REQUIRE(pair.flows->erase(7));
     REQUIRE(pair.insert(other));
-    CHECK(pair.fast_path.read(7).packets == 0);
+    CHECK(pair.flows->read(7).packets == 0);
     CHECK(pair.goes_fast(other));
-    std::array<FastPath::Totals, 3> several{};
-    pair.fast_path.read(6, several);
+    std::array<FastFlows::Totals, 3> several{};
+    pair.flows->read(6, several);
     CHECK(several[0].packets == 0);
     CHECK(several[1].packets == 1);
     CHECK(several[1].bytes == other.size());
@@ -370,16 +411,16 @@ TEST_CASE("a flow that is to be dropped is dropped and counted") {
     const auto marker = pair.to_b().udp(client_port, 1).build();
     CHECK(pair.goes_slowly(marker));
     CHECK_FALSE(pair.has_arrived(*pair.b.eth0, frame));
-    CHECK(pair.fast_path.read(7).packets == 1);
+    CHECK(pair.flows->read(7).packets == 1);
 }
 
 TEST_CASE("the first packet of a flow and every so many are sampled") {
     Pair pair({.sample_every = 3});
     const auto frame = pair.udp_to_b(600);
-    CHECK_FALSE(test::wait_readable(pair.fast_path.sample_descriptor(), 0));
+    CHECK_FALSE(test::wait_readable(pair.flows->sample_descriptor(), 0));
     REQUIRE(pair.insert(frame));
     std::size_t sampled = 0;
-    const auto take = [&](const FastPath::Sample& sample) {
+    const auto take = [&](const FastFlows::Sample& sample) {
         CHECK(sample.slot == 7);
         CHECK(sample.in == port_a);
         CHECK(sample.out == port_b);
@@ -390,11 +431,11 @@ TEST_CASE("the first packet of a flow and every so many are sampled") {
         ++sampled;
     };
     CHECK(pair.goes_fast(frame));
-    CHECK(test::wait_readable(pair.fast_path.sample_descriptor()));
-    CHECK(pair.fast_path.take_samples(take) == 1);
-    CHECK_FALSE(test::wait_readable(pair.fast_path.sample_descriptor(), 0));
+    CHECK(test::wait_readable(pair.flows->sample_descriptor()));
+    CHECK(pair.flows->take_samples(take) == 1);
+    CHECK_FALSE(test::wait_readable(pair.flows->sample_descriptor(), 0));
     for (int i = 0; i < 9; ++i) CHECK(pair.goes_fast(frame));
-    pair.fast_path.take_samples(take);
+    pair.flows->take_samples(take);
     CHECK(sampled >= 3);  // on as many CPUs as the frames were on
     CHECK(sampled <= 6);
 }
@@ -425,7 +466,7 @@ TEST_CASE("a TAP of this namespace has flows to and from containers") {
     const auto request = test::read_one(*device, pair.pool, pair.drops, test::is_udp(true, server_port));
     REQUIRE(request);
     const auto to_container = classify_frame(request.bytes(), untagged)->flow;
-    REQUIRE(pair.fast_path.insert(1, to_container, port_tap, Pair::to_port_b));
+    REQUIRE(pair.flows->insert(1, to_container, port_tap, Pair::to_port_b));
     client.send(there, "fast");
     CHECK(server->receive() == "fast");
 
@@ -433,12 +474,12 @@ TEST_CASE("a TAP of this namespace has flows to and from containers") {
     const auto answer = test::read_one(*pair.b.tap, pair.pool, pair.drops, test::is_udp(true, server_port));
     REQUIRE(answer);
     const auto from_container = classify_frame(answer.bytes(), untagged)->flow;
-    REQUIRE(pair.fast_path.insert(2, from_container, port_b, {.kind = Kind::to_port, .out = port_tap}));
+    REQUIRE(pair.flows->insert(2, from_container, port_b, {.kind = Kind::to_port, .out = port_tap}));
     server->send(here, "fast");
     CHECK(client.receive() == "fast");
-    CHECK(pair.fast_path.read(1).packets == 1);
-    CHECK(pair.fast_path.read(1).bytes == 14 + 20 + 8 + 4);
-    CHECK(pair.fast_path.read(2).packets == 1);
+    CHECK(pair.flows->read(1).packets == 1);
+    CHECK(pair.flows->read(1).bytes == 14 + 20 + 8 + 4);
+    CHECK(pair.flows->read(2).packets == 1);
 }
 
 TEST_CASE("a TUN has flows without MAC addresses, and none to an Ethernet port") {
@@ -455,13 +496,13 @@ TEST_CASE("a TUN has flows without MAC addresses, and none to an Ethernet port")
     const auto request = test::read_one(*device, pair.pool, pair.drops, test::is_udp(false, server_port));
     REQUIRE(request);
     const auto flow = classify_datagram(request.bytes())->flow;
-    CHECK_FALSE(pair.fast_path.insert(1, flow, port_tap, Pair::to_port_b));
-    REQUIRE(pair.fast_path.insert(1, flow, port_tap, {.kind = Kind::drop}));
+    CHECK_FALSE(pair.flows->insert(1, flow, port_tap, Pair::to_port_b));
+    REQUIRE(pair.flows->insert(1, flow, port_tap, {.kind = Kind::drop}));
     client.send(there, "never");
-    const auto totals = pair.fast_path.read(1);
+    const auto totals = pair.flows->read(1);
     CHECK(totals.packets == 1);
     CHECK(totals.bytes == 20 + 8 + 5);
-    REQUIRE(pair.fast_path.erase(1));
+    REQUIRE(pair.flows->erase(1));
     client.send(there, "again");
     const auto next = test::read_one(*device, pair.pool, pair.drops, test::is_udp(false, server_port));
     CHECK(next.size() == 20 + 8 + 5);
@@ -521,12 +562,12 @@ struct Wire : Pair {
     }
 
     bool insert_towards_peer(const Bytes& frame, std::uint32_t slot = 1) {
-        return fast_path.insert(slot, key_of(frame), port_a,
+        return flows->insert(slot, key_of(frame), port_a,
                                 {.kind = Kind::to_port, .out = tunnel, .vni_out = vni, .source_port = 50000});
     }
 
     bool insert_from_peer(const Bytes& frame, std::uint32_t slot = 2) {
-        return fast_path.insert(slot, key_of(frame), tunnel,
+        return flows->insert(slot, key_of(frame), tunnel,
                                 {.kind = Kind::to_port, .out = port_a, .vni_in = vni});
     }
 
@@ -548,9 +589,9 @@ TEST_CASE("a flow to a peer arrives there in VXLAN, byte for byte") {
         Endpoint from;
         CHECK(wire.peer->receive(&from) == Wire::wrapped(frame));
         CHECK(from == Endpoint{test::ip("192.0.2.1"), 50000});
-        CHECK(wire.fast_path.read(1).packets == 1);
-        CHECK(wire.fast_path.read(1).bytes == frame.size());
-        REQUIRE(wire.fast_path.erase(1));
+        CHECK(wire.flows->read(1).packets == 1);
+        CHECK(wire.flows->read(1).bytes == frame.size());
+        REQUIRE(wire.flows->erase(1));
         CHECK(wire.goes_slowly(frame));
     }
 }
@@ -579,8 +620,8 @@ TEST_CASE("a peer's flow arrives without VXLAN, and nobody else's does") {
     REQUIRE(wire.insert_from_peer(frame));
     wire.from_peer(Wire::wrapped(frame));
     CHECK(wire.arrives(*wire.a.eth0, frame));
-    CHECK(wire.fast_path.read(2).packets == 1);
-    CHECK(wire.fast_path.read(2).bytes == frame.size());
+    CHECK(wire.flows->read(2).packets == 1);
+    CHECK(wire.flows->read(2).bytes == frame.size());
 
     CHECK(is_left_to_daemon(Wire::wrapped(frame, 101)));
     CHECK(is_left_to_daemon(Wire::wrapped(frame, 100, 0)));
@@ -615,9 +656,9 @@ TEST_CASE(
                 .payload(50)
                 .build();
         };
-        FastPath::Action action{.kind = Kind::to_port, .out = port_a, .vni_in = Wire::vni};
+        FastFlows::Action action{.kind = Kind::to_port, .out = port_a, .vni_in = Wire::vni};
         if (is_routed) action.rewrite = {wire.a.mac, gateway};
-        REQUIRE(wire.fast_path.insert(is_routed ? 1 : 2, Pair::key_of(packet(false)), Wire::tunnel, action));
+        REQUIRE(wire.flows->insert(is_routed ? 1 : 2, Pair::key_of(packet(false)), Wire::tunnel, action));
         wire.from_peer(Wire::wrapped(packet(false)));
         const bool arrived = wire.arrives(*wire.a.eth0, packet(true));
         const bool as_it_was = !arrived && wire.daemon->receive() == Wire::wrapped(packet(false));
@@ -632,7 +673,7 @@ TEST_CASE("a tunnel that is set anew is another one") {
     const auto elsewhere =
         FastPath::Tunnel{test::ip("192.0.2.1"), {test::ip("192.0.2.3"), Wire::vxlan_port}, index_of("up0")};
     REQUIRE(wire.insert_from_peer(back));
-    REQUIRE(wire.fast_path.erase(2));
+    REQUIRE(wire.flows->erase(2));
     REQUIRE(wire.fast_path.set_tunnel(Wire::tunnel, elsewhere));
     REQUIRE(wire.insert_towards_peer(forth));
     REQUIRE(wire.insert_from_peer(back));
@@ -672,7 +713,7 @@ TEST_CASE(
         pair.send(*pair.a.eth0, packet(is_v6, 2, false));
         CHECK(pair.arrives(*pair.b.eth0, packet(is_v6, 1, true)));
         CHECK(pair.goes_slowly(packet(is_v6, 1, false)));
-        CHECK(pair.fast_path.read(slot).packets == 2);
+        CHECK(pair.flows->read(slot).packets == 2);
     }
 }
 
@@ -692,7 +733,7 @@ TEST_CASE("a routed packet gets and loses its Ethernet header between a TUN and 
     const auto gateway = test::mac("02:00:00:00:0f:01");
     auto action = Pair::to_port_b;
     action.rewrite = {pair.b.mac, gateway};
-    REQUIRE(pair.fast_path.insert(1, classify_datagram(request.bytes())->flow, port_tap, action));
+    REQUIRE(pair.flows->insert(1, classify_datagram(request.bytes())->flow, port_tap, action));
     client.send(there, "quickly");
     const auto arrived = test::read_one(*pair.b.eth0, pair.pool, pair.drops, test::is_udp(true, server_port));
     REQUIRE(arrived);
@@ -710,7 +751,7 @@ TEST_CASE("a routed packet gets and loses its Ethernet header between a TUN and 
                            .payload(5)
                            .build();
     REQUIRE(
-        pair.fast_path.insert(2, Pair::key_of(back), port_b,
+        pair.flows->insert(2, Pair::key_of(back), port_b,
                               {.kind = Kind::to_port, .out = port_tap, .rewrite = FlowOffload::Rewrite{}}));
     pair.send(*pair.b.eth0, back);
     CHECK(client.receive().size() == 5);
@@ -761,7 +802,7 @@ TEST_CASE("a TCP transfer keeps to its flows, and what they counted is the whole
                           .tcp(server_port, local_port(client))
                           .build();
     REQUIRE(pair.insert(data, 1));
-    REQUIRE(pair.fast_path.insert(2, Pair::key_of(back), port_b, {.kind = Kind::to_port, .out = port_a}));
+    REQUIRE(pair.flows->insert(2, Pair::key_of(back), port_b, {.kind = Kind::to_port, .out = port_a}));
     test::CableTraffic traffic;
     CHECK(test::transfer_over_cable(*pair.a.tap, *pair.b.tap, pair.pool, pair.drops, client, *listener,
                                     payload, traffic) == payload);
@@ -769,11 +810,11 @@ TEST_CASE("a TCP transfer keeps to its flows, and what they counted is the whole
     tcp_info kernel{};
     socklen_t size = sizeof kernel;
     REQUIRE(::getsockopt(client.get(), IPPROTO_TCP, TCP_INFO, &kernel, &size) == 0);
-    const auto totals = pair.fast_path.read(1);
+    const auto totals = pair.flows->read(1);
     constexpr std::size_t headers = 14 + 20 + 32;       // with timestamps
     CHECK(totals.packets == kernel.tcpi_segs_out - 1);  // the SYN
     CHECK(totals.bytes - totals.packets * headers == kernel.tcpi_bytes_sent);
-    CHECK(pair.fast_path.read(2).packets > 0);
+    CHECK(pair.flows->read(2).packets > 0);
     CHECK(pair.drops.total() == 0);
 }
 
@@ -846,12 +887,12 @@ TEST_CASE("10,000 insertions, changes and erasures under traffic lose no packet"
         action.dependencies[0] = {.generation = 1, .value = i};
         std::atomic_ref(generation(pair, 1)).store(i);
         if (i % 3 != 2) {
-            REQUIRE(pair.fast_path.insert(slot, flow, port_a, action));
+            REQUIRE(pair.flows->insert(slot, flow, port_a, action));
         } else {
-            fast += pair.fast_path.read(slot).packets;
-            REQUIRE(pair.fast_path.erase(slot));
-            REQUIRE(pair.fast_path.insert(slot, other_flow, port_a, {.kind = Kind::drop}));
-            REQUIRE(pair.fast_path.erase(slot));
+            fast += pair.flows->read(slot).packets;
+            REQUIRE(pair.flows->erase(slot));
+            REQUIRE(pair.flows->insert(slot, other_flow, port_a, {.kind = Kind::drop}));
+            REQUIRE(pair.flows->erase(slot));
         }
         daemon();
     }
@@ -874,7 +915,7 @@ TEST_CASE("a table that is full refuses, and takes another flow when one is eras
     for (std::uint16_t i = 0; i < 4; ++i) REQUIRE(pair.insert(frame(i), i));
     CHECK_FALSE(pair.insert(frame(4), 4));
     CHECK_FALSE(pair.insert(frame(4), 3));
-    REQUIRE(pair.fast_path.erase(1));
+    REQUIRE(pair.flows->erase(1));
     REQUIRE(pair.insert(frame(4), 1));
     CHECK(pair.goes_slowly(frame(1)));
     CHECK(pair.goes_fast(frame(4)));
@@ -933,6 +974,7 @@ TEST_CASE("when the object goes, nothing of it stays at the devices") {
         for (const auto& device : {pair->a.host_end, pair->a.tap->name()}) CHECK(attached_to(device) == 1);
         {
             const FastPath gone = std::move(pair->fast_path);
+            pair->flows.reset();
         }
         // A link is taken off by a work queue.
         for (const auto& device : {pair->a.host_end, pair->a.tap->name()})
@@ -964,7 +1006,7 @@ TEST_CASE("flows are inserted, read and erased without any privilege") {
         __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
         std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
         if (::syscall(SYS_capset, &header, none.data()) != 0) return;
-        worked = pair.insert(frame, 1) && pair.fast_path.erase(1) && pair.insert(frame, 2);
+        worked = pair.insert(frame, 1) && pair.flows->erase(1) && pair.insert(frame, 2);
     }).join();
     CHECK(worked);
     CHECK(pair.goes_fast(frame));

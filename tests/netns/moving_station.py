@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """A station that changes its port all the time, under flows that the kernel carries.
 
-    moving_station.py CHANGES C1 C2 C3
+    moving_station.py CHANGES C1 C2 C3 [CONTROL]
 
 Opens packet sockets on eth0 of the three namespaces, so that it is all three stations. c1 sends probes of eight flows to a MAC
 address that is now at c2, now at c3, and is answered from there. A change is a broadcast from the new port; it is acknowledged when
-c1 has it, for then weft has learned from it. No probe that is sent after that may come to the old port; all must come to the new
+c1 has it, for then weft has learned from it; of a node with several workers, whose CONTROL socket is needed, when all know. No probe that is sent after that may come to the old port; all must come to the new
 one. Prints what happened, and exits with 1 if one did.
 """
 
 import ctypes
+import json
 import os
 import random
 import select
@@ -34,6 +35,30 @@ def open_in(namespace):
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
     opened.setblocking(False)
     return opened
+
+
+class Control:
+    """The node's control socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.lines = self.socket.makefile("r", encoding="utf-8")
+        self.workers = self.ask("status")["workers"]
+
+    def ask(self, method, **params):
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        self.socket.sendall((json.dumps(request) + "\n").encode())
+        answer = json.loads(self.lines.readline())
+        if "error" in answer:
+            sys.exit(f"{method}: {answer['error']['message']}")
+        return answer["result"]
+
+    def all_know(self):
+        """Returns when all workers have been told what one of them has learned. Each answer has waited for all of them; the first
+        question may overtake what one has to say on the control thread, the second cannot overtake what that tells the others."""
+        for _ in range(2 if self.workers > 1 else 0):
+            self.ask("status")
 
 
 def checksum(header):
@@ -66,7 +91,8 @@ def numbers(opened, destination):
 
 
 class Test:
-    def __init__(self, namespaces):
+    def __init__(self, namespaces, control=None):
+        self.control = Control(control) if control else None
         self.c1, *self.ports = [open_in(name) for name in namespaces]
         self.active = 0
         self.number = 0
@@ -105,6 +131,8 @@ class Test:
             if time.monotonic() > deadline:
                 sys.exit("moving_station: a broadcast was lost")
             select.select([self.c1], [], [], 0.1)
+        if self.control:
+            self.control.all_know()
 
     def change(self):
         self.probe(random.choice((3, 10, 40)))
@@ -135,7 +163,7 @@ class Test:
 def main():
     changes = int(sys.argv[1])
     random.seed(7)
-    test = Test(sys.argv[2:5])
+    test = Test(sys.argv[2:5], *sys.argv[5:6])
     test.move()
     for n in range(changes):
         test.change()

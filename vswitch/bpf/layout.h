@@ -9,8 +9,12 @@
  *   tunnels   hash     fast_tunnel -> source           what comes from a peer, as key.ifindex of its flows
  *   next_hops array    number -> fast_next_hop         the outer addresses; mapped, too. A number that was
  *                                                      given to an action is not written again soon
- *   samples   ring     fast_sample                     for the self-check
- *   .bss               generations, ports_off          mapped, too: one store changes what the programs do
+ *   generations array  part -> fast_numbers            mapped, too: one store makes all that depends on it miss
+ *   samples   array    part -> ring of fast_sample     for the self-check
+ *   .bss               ports_off                       mapped, too
+ *
+ * The slots are divided into parts of equal size, each of which has an owner in the daemon, with generations
+ * and samples of its own: an action has the number of its slot's part.
  *
  * The value of a hash is changed under the feet of who has looked it up: the kernel reuses an element at
  * once, for any other flow. So it is the slot only, and the action has its key again. The daemon takes the
@@ -28,6 +32,7 @@ enum {
     fast_ports = 65536,       /* every PortId */
     fast_dependencies = 4,
     fast_sample_bytes = 256,
+    fast_ring_bytes = 1 << 18,
     fast_next_hops = 1024,
     fast_tunnels = 4096,
     fast_from_tunnel = 1U << 31, /* no device has such an index */
@@ -77,12 +82,16 @@ struct fast_action {
     __u64 verdict; /* fast_verdict(); 0: there is no action */
     struct fast_dependency dependencies[fast_dependencies];
     __u16 in_port;
-    __u16 out_port;
+    __u16 part;
     __u32 sampled; /* the first packet was */
     struct fast_flow_key key;
     __u32 tag;          /* the daemon's */
     __u8 addresses[12]; /* destination, source */
     struct fast_encapsulation encapsulation;
+};
+
+struct fast_numbers {
+    __u32 of[fast_generations];
 };
 
 struct fast_tunnel {

@@ -86,11 +86,25 @@ struct {
 } next_hops SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct fast_numbers);
+} generations SEC(".maps");
+
+struct ring {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 1 << 18);
+    __uint(max_entries, fast_ring_bytes);
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __array(values, struct ring);
 } samples SEC(".maps");
 
-volatile __u32 generations[fast_generations];
 volatile __u8 ports_off[fast_ports];
 
 const volatile __u32 slots = 1;
@@ -229,18 +243,24 @@ static __always_inline bool is_key(const struct fast_flow_key* a, const struct f
 }
 
 static __always_inline bool is_stale(const struct fast_action* action) {
+    const __u32 part = action->part;
+    const volatile struct fast_numbers* generation = bpf_map_lookup_elem(&generations, &part);
+    if (!generation) return true;
     __u32 difference = ports_off[action->in_port];
 #pragma unroll
     for (unsigned i = 0; i < fast_dependencies; i++) {
         const volatile struct fast_dependency* dependency = &action->dependencies[i];
-        difference |= generations[dependency->index & (fast_generations - 1)] ^ dependency->value;
+        difference |= generation->of[dependency->index & (fast_generations - 1)] ^ dependency->value;
     }
     return difference;
 }
 
 static __noinline int sample(struct __sk_buff* skb, struct fast_action* action, __u32 slot, __u64 verdict) {
     if (!action) return 0;
-    struct fast_sample* sample = bpf_ringbuf_reserve(&samples, sizeof(*sample), 0);
+    const __u32 part = action->part;
+    void* ring = bpf_map_lookup_elem(&samples, &part);
+    if (!ring) return 0;
+    struct fast_sample* sample = bpf_ringbuf_reserve(ring, sizeof(*sample), 0);
     if (!sample) return 0;
     __u32 captured = skb->len;
     if (captured > fast_sample_bytes) captured = fast_sample_bytes;
