@@ -293,6 +293,7 @@ Names Daemon::current_names() const {
     Names names = names_;
     names.node.uptime = loop_.now() - started_;
     names.node.uplinks = guard_.report();
+    names.node.failed_paths = offloading_.failed_paths();
     for (auto& [id, peer] : names.peers) {
         peer.silent = keying_->silent(id);
         const auto status = keying_->status(id);

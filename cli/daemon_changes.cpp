@@ -433,7 +433,7 @@ void Daemon::change(const config::AddPort& add) {
                                 .trunk = port.trunk,
                                 .addresses = port.address});
     if (made.is_veth) veths_.insert(port.name);
-    if (made.hooks) offloading_.add(id, std::move(*made.hooks));
+    if (made.hooks) offloading_.add(id, port.name, std::move(*made.hooks));
     if (!port.fast_path) offloading_.set_enabled(id, false);
     if (port.bridge) {
         workers_->post_all([id, bridge = bridge_id(*port.bridge),

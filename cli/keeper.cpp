@@ -70,7 +70,8 @@ ChannelMessage Keeper::ask(const nlohmann::json& request, const std::vector<int>
 
 void Keeper::use(const HookPrograms& programs) {
     ask({{"do", "use"}}, {programs.veth_ingress, programs.patch_ingress, programs.patch_egress,
-                          programs.tap_egress, programs.tun_egress, programs.patches});
+                          programs.tap_egress, programs.tun_egress, programs.patches,
+                          programs.flows, programs.actions});
 }
 
 MadePort Keeper::make(const PortOrder& order) {

@@ -110,7 +110,9 @@ class Service {
                             .patch_egress = number(2),
                             .tap_egress = number(3),
                             .tun_egress = number(4),
-                            .patches = number(5)};
+                            .patches = number(5),
+                            .flows = number(6),
+                            .actions = number(7)};
     }
 
     void make(const PortOrder& order) { hand_over(order, make_port(order, programs())); }

@@ -27,11 +27,17 @@ void Offloading::open(const config::FastPath& wanted, unsigned workers, std::uin
     }
 }
 
-void Offloading::add(PortId port, PortHooks hooks) {
-    if (path_) path_->add(port, std::move(hooks));
+void Offloading::add(PortId port, const std::string& name, PortHooks hooks) {
+    if (!path_) return;
+    if (!hooks.why_no_flows.empty()) {
+        spdlog::warn("port {}: no fast path: {}", name, hooks.why_no_flows);
+        failed_[failed_ports_[port] = "port " + name] = hooks.why_no_flows;
+    }
+    path_->add(port, std::move(hooks));
 }
 
 void Offloading::remove(PortId port) {
+    if (const auto failed = failed_ports_.extract(port)) failed_.erase(failed.mapped());
     if (path_) path_->remove(port);
 }
 
@@ -41,8 +47,10 @@ void Offloading::set_enabled(PortId port, bool enabled) {
 
 void Offloading::add_uplink(const Uplink& uplink) {
     if (!path_) return;
-    if (const auto added = path_->add_uplink(uplink.index); !added)
-        spdlog::warn("uplink {}: no fast path for what plain peers send: {}", uplink.name, added.error());
+    const auto added = path_->add_uplink(uplink.index);
+    if (added) return;
+    spdlog::warn("uplink {}: no fast path from and to plain peers: {}", uplink.name, added.error());
+    failed_["uplink " + uplink.name] = added.error();
 }
 
 void Offloading::start(Workers& workers) {

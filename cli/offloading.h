@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,14 +31,17 @@ class Offloading {
     // Null: there is none.
     [[nodiscard]] FastPath* path() noexcept { return path_.get(); }
 
-    // What the keeper has put at the port's devices.
-    void add(PortId port, PortHooks hooks);
+    // What the keeper has put at the port's devices. Logs if it does not carry flows.
+    void add(PortId port, const std::string& name, PortHooks hooks);
 
     // A device's, or a tunnel's. The workers have to be told after that the port is gone.
     void remove(PortId port);
 
-    // By which plain peers' packets come in. Logs if it cannot be had.
+    // By which plain peers' packets come in. Logs if it cannot be had, or carries no flows.
     void add_uplink(const Uplink& uplink);
+
+    // Where no flow is carried although there is a fast path, and why: "port c1", "uplink eth0".
+    [[nodiscard]] const std::map<std::string, std::string>& failed_paths() const noexcept { return failed_; }
 
     // Off: flows that come in there stay in the daemon.
     void set_enabled(PortId port, bool enabled);
@@ -48,6 +52,8 @@ class Offloading {
   private:
     std::unique_ptr<FastPath> path_;
     std::string why_not_;
+    std::map<std::string, std::string> failed_;
+    std::map<PortId, std::string> failed_ports_;  // as they are called there
 };
 
 }  // namespace weft

@@ -9,6 +9,8 @@
 #include "vswitch/device/veth_probe.h"
 #include "vswitch/netlink.h"
 #include "vswitch/netns.h"
+#include "vswitch/packet.h"
+#include "vswitch/path_probe.h"
 
 namespace weft {
 
@@ -16,6 +18,21 @@ namespace {
 
 using Type = config::Port::Type;
 using Programs = std::optional<HookPrograms>;
+
+constexpr std::size_t drained_at_a_time = 64;
+
+// The port is not in use yet: what has come out of it meanwhile is the probe's.
+void try_flows(const HookPrograms& programs, const PortOrder& order, MadePort& made) {
+    std::string& why_not = made.hooks->why_no_flows;
+    why_not = try_port(programs, *made.hooks, order.interface.name, order.interface.netns);
+    if (why_not.empty()) return;
+    PacketPool pool(2 * drained_at_a_time);
+    DropCounters drops;
+    for (const auto& queue : use_tuntap(made.tuntap.copy())) {
+        std::vector<Packet> packets;
+        while (queue->read(pool, drained_at_a_time, packets, drops) == Device::Status::more) packets.clear();
+    }
+}
 
 TunTapParts make_tuntap_in_place(const PortOrder& order, TunTapOptions::Layer layer) {
     const NewInterface& interface = order.interface;
@@ -37,6 +54,7 @@ void hook_device_if_possible(const PortOrder& order, const Programs& programs, M
         made.note = "no fast path: " + hooks.error();
     } else {
         made.hooks = std::move(*hooks);
+        try_flows(*programs, order, made);
     }
 }
 
@@ -101,6 +119,7 @@ MadePort make_veth_port(const PortOrder& order, const Programs& programs) {
         made.note = fmt::format("veth, its host end {} is patched to {} by {}", order.host_end, order.tap,
                                 by_tc ? "tc" : "the fast path");
         made.tuntap = veth.take_tap();
+        if (made.hooks) try_flows(*programs, order, made);
         return made;
     }
     made.hooks.reset();

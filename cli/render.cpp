@@ -80,6 +80,8 @@ std::string render_status(const json& status, bool) {
          fast_path.at("why_not").is_null()
              ? fmt::format("{}, {}", text(fast_path, "mode"), counted(fast_path.at("flows"), "flow"))
              : fmt::format("{}: {}", text(fast_path, "mode"), text(fast_path, "why_not")));
+    for (const auto& [where, why] : fast_path.at("failed_paths").items())
+        line("no flows", fmt::format("{}: {}", where, why.get<std::string>()));
     for (const auto& uplink : fast_path.at("uplinks")) {
         line("early drop", fmt::format("{}: {}", text(uplink, "device"),
                                        uplink.at("early_drop").is_null() ? "none: " + text(uplink, "why_not")

@@ -212,6 +212,7 @@ json fast_path(const NodeInfo& node, const OffloadSnapshot& offload) {
             {"put_off", offload.put_off},
             {"checked_packets", offload.checked},
             {"differed_packets", offload.differed},
+            {"failed_paths", node.failed_paths},
             {"uplinks", uplinks(node.uplinks)}};
 }
 

@@ -79,6 +79,7 @@ struct NodeInfo {
     std::optional<std::string> device;  // the underlay is bound to it
     std::string fast_path = "off";      // "tc"
     std::string why_no_fast_path;       // empty: there is one
+    std::map<std::string, std::string> failed_paths{};  // "port c1", "uplink eth0": why no flow is carried
     std::vector<UplinkInfo> uplinks;    // if anything is to be known of them
     std::vector<std::string> warnings;  // "keylog is on: session keys are written to FILE"
 };

@@ -31,7 +31,8 @@ ALLOWED = {
 SOLE_USERS = {
     "libnl": {"vswitch/netlink.cpp"},
     "libnftables": {"vswitch/nat_table.cpp"},
-    "libbpf": {"vswitch/fast_path.cpp", "vswitch/fast_path_kernel.cpp", "vswitch/fast_flows.cpp", "vswitch/port_hooks.cpp", "vswitch/early_drop.cpp", "vswitch/bpf_support.h", "vswitch/bpf_support.cpp",
+    "libbpf": {"vswitch/fast_path.cpp", "vswitch/fast_path_kernel.cpp", "vswitch/fast_flows.cpp", "vswitch/probe_flow.cpp",
+               "vswitch/uplink_probe.cpp", "vswitch/port_hooks.cpp", "vswitch/early_drop.cpp", "vswitch/bpf_support.h", "vswitch/bpf_support.cpp",
                "vswitch/bpf/port.bpf.c", "vswitch/bpf/uplink.bpf.c"},
     "libipsec-mb": {"crypto/aead_ipsec_mb.cpp"},
     "uv": {"cli/loop.h", "cli/loop.cpp"},

@@ -84,7 +84,7 @@ TEST_CASE("the status is a page") {
         "underlay": {"esp": "0.0.0.0:4500", "vxlan": "0.0.0.0:4789", "device": "eth0"},
         "bridges": 1, "ports": 4, "peers": 3, "peers_up": 2, "stations": 12, "routes": 1,
         "pool": {"size_packets": 1024, "available_packets": 1019}, "warnings": ["keylog is on"],
-        "fast_path": {"mode": "tc", "why_not": null, "flows": 1, "uplinks": [
+        "fast_path": {"mode": "tc", "why_not": null, "flows": 1, "failed_paths": {"port c1": "nothing arrives"}, "uplinks": [
             {"device": "eth0", "early_drop": "xdp native", "why_not": null},
             {"device": "eth1", "early_drop": null, "why_not": "nobody is denied"}]}})");
     CHECK(render("status", status, false) ==
@@ -96,11 +96,12 @@ TEST_CASE("the status is a page") {
           "  buffers     1019 of 1024 free\n"
           "  workers     1\n"
           "  fast path   tc, 1 flow\n"
+          "  no flows    port c1: nothing arrives\n"
           "  early drop  eth0: xdp native\n"
           "  early drop  eth1: none: nobody is denied\n"
           "warning: keylog is on\n");
     status["fast_path"] = {
-        {"mode", "off"}, {"why_not", "switched off"}, {"flows", 0}, {"uplinks", json::array()}};
+        {"mode", "off"}, {"why_not", "switched off"}, {"flows", 0}, {"failed_paths", json::object()}, {"uplinks", json::array()}};
     status["public_key"] = nullptr;
     status["underlay"] = {{"esp", "[::]:4500"}, {"vxlan", nullptr}, {"device", nullptr}};
     status["warnings"] = json::array();

@@ -35,7 +35,8 @@ Names example_names() {
     names.node.public_key = PublicKey{};
     names.node.esp = Endpoint{.address = {}, .port = 4500};
     names.node.workers = 2;
-    names.node.why_no_fast_path = "several workers";
+    names.node.why_no_fast_path = "switched off";
+    names.node.failed_paths = {{"port a1", "nothing arrives"}};
     names.node.warnings = {"keylog is on"};
     names.node.uplinks = {{.device = "eth0", .early_drop = "xdp native"},
                           {.device = "wg0", .why_not = "no Ethernet"}};
@@ -154,8 +155,8 @@ TEST_CASE("the status has all of its keys and the counts of the snapshot") {
         "underlay": {"esp": "0.0.0.0:4500", "vxlan": null, "device": null},
         "bridges": 2, "ports": 4, "peers": 2, "peers_up": 1, "stations": 3, "routes": 3,
         "pool": {"size_packets": 1024, "available_packets": 1000},
-        "fast_path": {"mode": "off", "why_not": "several workers", "flows": 7, "inserted": 8, "withdrawn": 1,
-            "put_off": 2, "checked_packets": 3, "differed_packets": 0,
+        "fast_path": {"mode": "off", "why_not": "switched off", "flows": 7, "inserted": 8, "withdrawn": 1,
+            "put_off": 2, "checked_packets": 3, "differed_packets": 0, "failed_paths": {"port a1": "nothing arrives"},
             "uplinks": [{"device": "eth0", "early_drop": "xdp native", "why_not": null},
                         {"device": "wg0", "early_drop": null, "why_not": "no Ethernet"}]},
         "warnings": ["keylog is on"]})"));

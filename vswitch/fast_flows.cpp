@@ -27,23 +27,6 @@ namespace {
 
 static_assert(FastFlows::generation_count == fast_generations);
 
-std::optional<fast_flow_key> kernel_key(const FlowKey& flow, std::uint32_t source) noexcept {
-    const bool is_ip = flow.ether_type == ether_type::ipv4 || flow.ether_type == ether_type::ipv6;
-    const bool has_ports = flow.protocol == ip_protocol::tcp || flow.protocol == ip_protocol::udp;
-    if (!is_ip || !has_ports || flow.destination_mac.is_group()) return std::nullopt;
-    fast_flow_key key{};
-    key.ifindex = source;
-    std::ranges::copy(flow.destination_mac.octets, key.macs);
-    std::ranges::copy(flow.source_mac.octets, key.macs + 6);
-    std::ranges::copy(flow.source.octets(), key.source);
-    std::ranges::copy(flow.destination.octets(), key.destination);
-    key.source_port = std::bit_cast<std::uint16_t>(be16{flow.source_port});
-    key.destination_port = std::bit_cast<std::uint16_t>(be16{flow.destination_port});
-    key.ether_type = std::bit_cast<std::uint16_t>(be16{flow.ether_type});
-    key.protocol = flow.protocol;
-    return key;
-}
-
 bool is_same(const fast_flow_key& a, const fast_flow_key& b) noexcept {
     return std::memcmp(&a, &b, sizeof a) == 0;
 }
@@ -121,7 +104,9 @@ FastFlows::Part::Part(std::shared_ptr<FastPathKernel> of, unsigned which)
 
 int FastFlows::Part::give_sample(void* context, void* data, std::size_t) {
     const auto& part = *static_cast<const Part*>(context);
-    (*part.take)(part.described(*static_cast<const fast_sample*>(data)));
+    const auto& sample = *static_cast<const fast_sample*>(data);
+    const bool is_probe = sample.slot + 1 == part.kernel->slots();
+    if (!is_probe) (*part.take)(part.described(sample));
     return 0;
 }
 
@@ -190,7 +175,7 @@ std::optional<FastFlows::Part::Words> FastFlows::Part::words_for(const FlowKey& 
                                                                  const Action& action) const noexcept {
     const std::lock_guard lock(kernel->mutex);
     const auto from = kernel->ports.find(in);
-    if (from == kernel->ports.end()) return std::nullopt;
+    if (from == kernel->ports.end() || !from->second.carries) return std::nullopt;
     const auto source = kernel->source_of(in, from->second, action.vni_in);
     const auto key = source ? kernel_key(flow, *source) : std::nullopt;
     const auto verdict = verdict_of(from->second, action);
@@ -209,6 +194,7 @@ std::optional<std::uint64_t> FastFlows::Part::verdict_of(const FastPort& in,
     const auto out = kernel->ports.find(action.out);
     if (out == kernel->ports.end() || (out->second.link != in.link && !action.rewrite)) return std::nullopt;
     const FastPort& to = out->second;
+    if (!to.carries || (to.is_tunnel && kernel->silent_uplinks.contains(to.device))) return std::nullopt;
     const std::uint32_t addresses = to.link == LinkLayer::ethernet ? fast_new_addresses : 0;
     const std::uint32_t routed = action.rewrite ? fast_routed | addresses : 0;
     if (!to.is_tunnel)
@@ -258,7 +244,7 @@ bool FastFlows::insert(std::uint32_t slot, const FlowKey& flow, PortId in, const
     if (!is_new) return true;
     part_->before[slot] = part_->sum(slot);
     part_->before[slot].last_seen = coarse_now();
-    if (bpf_map_update_elem(kernel.flows, &words->key, &place, BPF_NOEXIST) == 0) return true;
+    if (bpf_map_update_elem(kernel.hooks.flows, &words->key, &place, BPF_NOEXIST) == 0) return true;
     std::atomic_ref(entry.verdict).store(0);
     return false;
 }
@@ -267,7 +253,7 @@ bool FastFlows::erase(std::uint32_t slot) noexcept {
     if (slot >= part_->before.size()) return false;
     auto& action = part_->kernel->actions[part_->first_slot + slot];
     if (std::atomic_ref(action.verdict).exchange(0) == 0) return false;
-    return bpf_map_delete_elem(part_->kernel->flows, &action.key) == 0;
+    return bpf_map_delete_elem(part_->kernel->hooks.flows, &action.key) == 0;
 }
 
 std::span<std::uint32_t> FastFlows::generations() const noexcept {

@@ -14,6 +14,7 @@
 #include "vswitch/bpf_support.h"
 #include "vswitch/fast_flows.h"
 #include "vswitch/fast_path_kernel.h"
+#include "vswitch/uplink_probe.h"
 #include "vswitch/wire.h"
 
 namespace weft {
@@ -53,7 +54,8 @@ void FastPath::add(PortId port, PortHooks hooks) {
                             .device = hooks.device,
                             .patch = hooks.patch,
                             .link = hooks.link_layer,
-                            .hooks = std::move(hooks.hooks)};
+                            .hooks = std::move(hooks.hooks),
+                            .carries = hooks.why_no_flows.empty()};
 }
 
 std::expected<void, Failure> FastPath::add_veth(PortId port, unsigned host_end, unsigned patch_tap) {
@@ -75,7 +77,12 @@ std::expected<void, Failure> FastPath::add_device(PortId port, unsigned device) 
 std::expected<void, Failure> FastPath::add_uplink(unsigned device) {
     auto hook = Hook::make(kernel_->uplink_ingress, device, true, kernel_->options.hooks);
     if (!hook) return std::unexpected(hook.error());
+    const auto tried = try_uplink(*kernel_, device);
     const std::lock_guard lock(kernel_->mutex);
+    if (!tried) {
+        kernel_->silent_uplinks.insert(device);
+        return tried;
+    }
     kernel_->uplinks.push_back(std::move(*hook));
     return {};
 }

@@ -90,7 +90,8 @@ class FastPath {
     // A TAP or TUN that weftd reads and writes itself.
     std::expected<void, Failure> add_device(PortId port, unsigned device);
 
-    // A device by which peers' packets come in.
+    // A device by which peers' packets come in. It is tried (uplink_probe.h): a failure says also that nothing
+    // comes through, and then no flow goes out by it.
     std::expected<void, Failure> add_uplink(unsigned device);
 
     // An XDP program for the uplinks, to be run at their drivers: it takes VXLAN off TCP, so that the kernel

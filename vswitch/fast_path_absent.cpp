@@ -3,6 +3,7 @@
 
 #include "vswitch/fast_flows.h"
 #include "vswitch/fast_path.h"
+#include "vswitch/path_probe.h"
 
 namespace weft {
 
@@ -30,6 +31,10 @@ std::expected<PortHooks, std::string> hook_veth(const HookPrograms&, unsigned, u
 
 std::expected<PortHooks, std::string> hook_device(const HookPrograms&, unsigned, HookKind) {
     return std::unexpected(FastPath::Failure{"this weft was built without libbpf"});
+}
+
+std::string try_port(const HookPrograms&, const PortHooks&, const std::string&, const std::optional<std::string>&) {
+    return "this weft was built without libbpf";
 }
 
 // Nobody has an object to call these with.

@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 #include <bpf/port.skel.h>
 
+#include "vswitch/headers.h"
 #include "vswitch/wire.h"
 
 namespace weft {
@@ -35,6 +36,23 @@ __be32 to_kernel(Vni vni) noexcept {
     return std::bit_cast<__be32>(be32{vni.value() << 8U});
 }
 
+std::optional<fast_flow_key> kernel_key(const FlowKey& flow, std::uint32_t source) noexcept {
+    const bool is_ip = flow.ether_type == ether_type::ipv4 || flow.ether_type == ether_type::ipv6;
+    const bool has_ports = flow.protocol == ip_protocol::tcp || flow.protocol == ip_protocol::udp;
+    if (!is_ip || !has_ports || flow.destination_mac.is_group()) return std::nullopt;
+    fast_flow_key key{};
+    key.ifindex = source;
+    std::ranges::copy(flow.destination_mac.octets, key.macs);
+    std::ranges::copy(flow.source_mac.octets, key.macs + 6);
+    std::ranges::copy(flow.source.octets(), key.source);
+    std::ranges::copy(flow.destination.octets(), key.destination);
+    key.source_port = std::bit_cast<std::uint16_t>(be16{flow.source_port});
+    key.destination_port = std::bit_cast<std::uint16_t>(be16{flow.destination_port});
+    key.ether_type = std::bit_cast<std::uint16_t>(be16{flow.ether_type});
+    key.protocol = flow.protocol;
+    return key;
+}
+
 FastPathKernel::~FastPathKernel() {
     ports.clear();
     uplinks.clear();
@@ -47,7 +65,7 @@ bool FastPathKernel::load(const FastPath::Options& wanted) {
     programs = possible > 0 ? port_bpf__open() : nullptr;
     if (!programs) return false;
     processors = static_cast<std::uint32_t>(possible);
-    const std::uint64_t all_counts = std::uint64_t{options.max_flows} * options.parts * processors;
+    const std::uint64_t all_counts = (std::uint64_t{options.max_flows} * options.parts + 1) * processors;
     if (all_counts > std::numeric_limits<std::uint32_t>::max()) {
         errno = E2BIG;
         return false;
@@ -68,10 +86,11 @@ bool FastPathKernel::load(const FastPath::Options& wanted) {
              .patch_egress = bpf_program__fd(progs.patch_egress),
              .tap_egress = bpf_program__fd(progs.tap_egress),
              .tun_egress = bpf_program__fd(progs.tun_egress),
-             .patches = bpf_map__fd(programs->maps.patches)};
+             .patches = bpf_map__fd(programs->maps.patches),
+             .flows = bpf_map__fd(programs->maps.flows),
+             .actions = bpf_map__fd(programs->maps.actions)};
     uplink_ingress = bpf_program__fd(progs.uplink_ingress);
     uplink_unwrap = bpf_program__fd(progs.uplink_unwrap);
-    flows = bpf_map__fd(programs->maps.flows);
     tunnels = bpf_map__fd(programs->maps.tunnels);
     ports_off = programs->bss->ports_off;
     return actions.map(programs->maps.actions) && counts.map(programs->maps.counts) &&

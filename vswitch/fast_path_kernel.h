@@ -9,12 +9,14 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "vswitch/bpf/layout.h"
 #include "vswitch/bpf_support.h"
 #include "vswitch/fast_path.h"
+#include "vswitch/flow.h"
 #include "vswitch/port_hooks.h"
 #include "vswitch/system.h"
 
@@ -30,6 +32,7 @@ struct FastPort {
     unsigned patch = 0;  // of a veth
     LinkLayer link = LinkLayer::ethernet;
     std::vector<Hook> hooks;
+    bool carries = true;  // or what is redirected does not arrive
     FastPath::Tunnel tunnel{};
     std::uint16_t next_hop = 0;
     std::map<Vni, std::uint32_t> sources{};  // of a tunnel: that it has in the kernel
@@ -40,6 +43,9 @@ fast_redirect redirect_between(const FastPort& in, const FastPort& out) noexcept
 
 __be32 to_kernel(const IpAddress& address) noexcept;
 __be32 to_kernel(Vni vni) noexcept;  // as in VXLAN's header
+
+// `source`: a device, or a peer's number. Nothing: such packets have no flow.
+std::optional<fast_flow_key> kernel_key(const FlowKey& flow, std::uint32_t source) noexcept;
 
 struct FastPathKernel {
     FastPathKernel() noexcept = default;
@@ -52,7 +58,8 @@ struct FastPathKernel {
 
     void close_programs() noexcept;
 
-    [[nodiscard]] std::uint32_t slots() const noexcept { return options.max_flows * options.parts; }
+    // The last one is the probes' (path_probe.h).
+    [[nodiscard]] std::uint32_t slots() const noexcept { return options.max_flows * options.parts + 1; }
 
     // What the flows of a port have as ifindex; nothing: they have none.
     [[nodiscard]] std::optional<std::uint32_t> source_of(PortId in, FastPort& port,
@@ -65,8 +72,7 @@ struct FastPathKernel {
     HookPrograms hooks;
     int uplink_ingress = -1;
     int uplink_unwrap = -1;
-    int flows = -1;  // maps
-    int tunnels = -1;
+    int tunnels = -1;  // a map
     std::uint8_t* ports_off = nullptr;
     MapMemory<fast_action> actions;
     MapMemory<fast_count> counts;
@@ -78,6 +84,7 @@ struct FastPathKernel {
     std::mutex mutex;
     std::map<PortId, FastPort> ports;
     std::vector<Hook> uplinks;
+    std::set<unsigned> silent_uplinks;            // by which nothing is carried
     std::uint16_t next_hop = 0;                   // the last one that was written
     std::vector<std::pair<PortId, Vni>> sources;  // by number, from fast_from_tunnel on
 

@@ -61,7 +61,9 @@ struct HookPrograms {
     int patch_egress = -1;
     int tap_egress = -1;
     int tun_egress = -1;
-    int patches = -1;  // the map
+    int patches = -1;  // maps
+    int flows = -1;
+    int actions = -1;
 };
 
 struct PortHooks {
@@ -72,6 +74,7 @@ struct PortHooks {
     unsigned patch = 0;            // of a veth: the TAP
     LinkLayer link_layer = LinkLayer::ethernet;
     std::vector<Hook> hooks{};
+    std::string why_no_flows{};  // what has come of trying it (path_probe.h); empty: it carries flows
 };
 
 // Of devices of this network namespace, by their interface indices.

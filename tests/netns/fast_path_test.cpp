@@ -30,6 +30,7 @@
 #include "vswitch/device/tuntap.h"
 #include "vswitch/fast_flows.h"
 #include "vswitch/headers.h"
+#include "vswitch/path_probe.h"
 
 namespace weft {
 namespace {
@@ -686,6 +687,92 @@ TEST_CASE("a tunnel that is set anew is another one") {
     CHECK_FALSE(
         wire.fast_path.set_tunnel(Wire::tunnel, {test::ip("2001:db8::1"), {test::ip("2001:db8::2"), 1}, 1}));
     CHECK_FALSE(wire.insert_towards_peer(forth, 3));
+}
+
+TEST_CASE("an uplink that is tried sends nothing, and keeps nothing of it") {
+    Wire wire;
+    const auto far_end = open_packet_socket("up0", "weft-far");
+    FastPath other = open_fast_path({.vxlan_port = Wire::vxlan_port});
+    require(other.add_uplink(index_of("up0")));
+    CHECK(index_of("weftp" + std::to_string(::getpid())) == 0);
+    std::vector<Packet> packets;
+    far_end->read(wire.pool, 64, packets, wire.drops);
+    CHECK(std::ranges::none_of(packets, test::is_udp(true, Wire::vxlan_port)));
+    REQUIRE(wire.insert_towards_peer(wire.udp_to_b()));
+    wire.send(*wire.a.eth0, wire.udp_to_b());
+    CHECK(wire.peer->receive() == Wire::wrapped(wire.udp_to_b()));
+}
+
+TEST_CASE("an uplink by which nothing can come in is refused, and no flow goes out by it") {
+    Wire wire;
+    const auto device = open_tuntap({.layer = TunTapOptions::Layer::tun,
+                                     .name = "u0",
+                                     .netns = std::nullopt,
+                                     .mac = std::nullopt,
+                                     .addresses = {}});
+    CHECK_FALSE(wire.fast_path.add_uplink(index_of("u0")));
+    auto way = Wire::way();
+    way.device = index_of("u0");
+    REQUIRE(wire.fast_path.set_tunnel(Wire::tunnel, way));
+    CHECK_FALSE(wire.insert_towards_peer(wire.udp_to_b()));
+    REQUIRE(wire.fast_path.set_tunnel(Wire::tunnel, Wire::way()));
+    CHECK(wire.insert_towards_peer(wire.udp_to_b()));
+}
+
+TEST_CASE("an uplink whose packets somebody else takes first is refused") {
+    Wire wire;
+    test::run("ip link add up1 type veth peer name up1 netns weft-far && ip link set up1 up");
+    wire.far.run("ip link set up1 up");
+    test::run("tc qdisc add dev up1 clsact");
+    // A filter that lets all pass, which are done then.
+    const auto* const filter = "tc filter add dev up1 ingress prio 1 u32 match u32 0 0 flowid 1:1 2>/dev/null";
+    if (std::system(filter) == 0) {  // NOLINT(cert-env33-c)
+        FastPath other = open_fast_path({.vxlan_port = Wire::vxlan_port, .hooks = HookKind::filters});
+        CHECK_FALSE(other.add_uplink(index_of("up1")));
+        test::run("tc filter del dev up1 ingress prio 1");
+        CHECK(other.add_uplink(index_of("up1")));
+    } else {
+        MESSAGE("this kernel has no u32");
+    }
+    test::run("ip link del up1");
+}
+
+TEST_CASE("a port is tried by a packet that goes through its program, and fails without one") {
+    for (const auto attach : {HookKind::best, HookKind::filters}) {
+        Pair pair({.hooks = attach});
+        const PortHooks veth{.is_veth = true, .leads_elsewhere = true, .device = pair.a.host_end_index()};
+        CHECK(try_port(pair.fast_path.hook_programs(), veth, "eth0", pair.a.netns.name()) == "");
+        CHECK(pair.goes_slowly(pair.udp_to_b()));
+        pair.fast_path.remove(port_a);
+        CHECK(try_port(pair.fast_path.hook_programs(), veth, "eth0", pair.a.netns.name()) != "");
+        for (const auto layer : {TunTapOptions::Layer::tap, TunTapOptions::Layer::tun}) {
+            const auto device = open_tuntap({.layer = layer,
+                                             .name = "t0",
+                                             .netns = std::nullopt,
+                                             .mac = std::nullopt,
+                                             .addresses = {}});
+            const PortHooks own{.device = index_of("t0"), .link_layer = device->link_layer()};
+            CHECK(try_port(pair.fast_path.hook_programs(), own, "t0", std::nullopt) != "");
+            require(pair.fast_path.add_device(port_tap, index_of("t0")));
+            CHECK(try_port(pair.fast_path.hook_programs(), own, "t0", std::nullopt) == "");
+            pair.fast_path.remove(port_tap);
+        }
+    }
+}
+
+TEST_CASE("a port that failed when it was tried has no flows, in or out") {
+    Pair pair;
+    pair.fast_path.remove(port_b);
+    auto hooks = hook_veth(pair.fast_path.hook_programs(), pair.b.host_end_index(), pair.b.tap_index());
+    REQUIRE(hooks);
+    hooks->why_no_flows = "nothing arrives";
+    pair.fast_path.add(port_b, std::move(*hooks));
+    const auto frame = pair.udp_to_b();
+    CHECK_FALSE(pair.insert(frame));
+    CHECK_FALSE(pair.flows->insert(7, Pair::key_of(frame), port_b, {.kind = Kind::to_port, .out = port_a}));
+    CHECK(pair.goes_slowly(frame));
+    pair.send(*pair.b.tap, frame);
+    CHECK(pair.arrives(*pair.b.eth0, frame));
 }
 
 TEST_CASE(

@@ -58,6 +58,7 @@ END
 } | config site-a
 start site-a
 [[ $(query site-a status .fast_path.mode) == tc ]] || skip "no fast path: $(query site-a status .fast_path.why_not)"
+[[ $(query site-a status '.fast_path.failed_paths | length') == 0 ]] || fail "ways that failed: $(query site-a status .fast_path.failed_paths)"
 for n in 1 2; do
     on "c$n" ip route add default via "10.$n.0.1"
     on "c$n" ip -6 route add default via "fd00:$n::1"

@@ -57,6 +57,7 @@ node c1 1 vtep 192.0.2.2 site-b 192.0.2.3 | sed 's/^\[fastpath\]/&\nuplinks = ["
 node c4 4 site-a 192.0.2.1 | config site-b
 start site-a site-b
 [[ $(query site-a status .fast_path.mode) == tc ]] || skip "no fast path: $(query site-a status .fast_path.why_not)"
+[[ $(query site-a status '.fast_path.failed_paths | length') == 0 ]] || fail "ways that failed: $(query site-a status .fast_path.failed_paths)"
 [[ $(mtu_of c1 eth0) == 1450 ]] || fail "c1 has an MTU of $(mtu_of c1 eth0), not 1450"
 wait_for "the vtep" 15 reaches c1 10.10.0.13
 wait_for "site-b" 15 reaches c1 10.10.0.14
@@ -175,8 +176,24 @@ followed "another source" "src host 192.0.2.1" "src host 192.0.2.9"
 on site-a ip route del 192.0.2.2/32
 on vtep ip link set vxlan100 type vxlan remote 192.0.2.1
 
+say "an uplink by which nothing can come in is told of, once, and the others go on"
+stop site-a
+on site-a ip tuntap add dev none0 mode tun
+on site-a ip link set none0 up
+cp "$work/site-a.toml" "$work/without-none0.toml"
+sed -i 's/^uplinks = \["eth0"/&, "none0"/' "$work/site-a.toml"
+start site-a
+[[ $(query site-a status '.fast_path.failed_paths | to_entries[] | "\(.key): \(.value)"') == "uplink none0: it has no Ethernet" ]] ||
+    fail "ways that failed: $(query site-a status .fast_path.failed_paths)"
+weft site-a status | grep "no flows *uplink none0" || fail "weft status does not tell"
+(($(grep -c 'uplink none0: no fast path' "$work/site-a.log") == 1)) || fail "no line in the log, or several"
+wait_for "the vtep" 15 reaches c1 10.10.0.13
+crosses site-a c1 c3 10.10.0.13
+
 say "with VXLAN taken off in the driver"
 stop site-a
+mv "$work/without-none0.toml" "$work/site-a.toml"
+on site-a ip link del none0
 sed -i 's/^\[fastpath\]/&\nmode = "xdp"/' "$work/site-a.toml"
 start site-a
 weft site-a status

@@ -27,6 +27,7 @@ END
 start site-a
 weft site-a status
 [[ $(query site-a status .fast_path.mode) == tc ]] || skip "no fast path: $(query site-a status .fast_path.why_not)"
+[[ $(query site-a status '.fast_path.failed_paths | length') == 0 ]] || fail "ways that failed: $(query site-a status .fast_path.failed_paths)"
 for n in 1 2 3; do
     sysctl_in "c$n" net/ipv6/conf/eth0/disable_ipv6 1
     on "c$n" ip route add default via 10.0.0.254
