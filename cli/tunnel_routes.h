@@ -4,8 +4,9 @@
 // control thread most of its time, however many peers and changes there are. A slow timer is for what the
 // kernel does not tell (a setting of sysctl).
 //
-// Until then what the kernel sends to a peer goes by the old device, and by the route that it has there. Flows
-// that are given to the fast path later have the new way; those that it has are made to miss by their workers.
+// Until then what the kernel sends to a peer goes by the old device, and by the route that it has there.
+// Flows that are given to the fast path later have the new way; those that it has are made to miss by their
+// workers.
 //
 // Owner: the control thread.
 #pragma once

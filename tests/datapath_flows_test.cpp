@@ -205,7 +205,9 @@ TEST_CASE("what was carried counts for both ports, and keeps the sender's statio
     CHECK(node.topology().bridge(lan).bridge.stations().size() == 2);
 }
 
-TEST_CASE("a station that is heard of by what is carried alone is announced to the other workers, as one that talks is") {
+TEST_CASE(
+    "a station that is heard of by what is carried alone is announced to the other workers, as one that "
+    "talks is") {
     FlowNode node;
     node.datapath.announce_learned();
     node.talk();

@@ -412,7 +412,9 @@ TEST_CASE("what was carried is counted for its flow, told once, and keeps the fl
     CHECK(s.carrier.flows.empty());
 }
 
-TEST_CASE("a carried flow that does not hold any more is taken back by the sweep, with its counts, though no packet comes") {
+TEST_CASE(
+    "a carried flow that does not hold any more is taken back by the sweep, with its counts, though no "
+    "packet comes") {
     Offloading s;
     s.establish(1);
     REQUIRE(s.carrier.flows.size() == 2);

@@ -83,7 +83,8 @@ struct FastFlows::Part {
                                                  const Action& action) const noexcept;
     [[nodiscard]] std::optional<std::uint64_t> verdict_of(const FastPort& in,
                                                           const Action& action) const noexcept;
-    bool write_action(fast_action& action, const Words& words, PortId in, const Action& wanted) const noexcept;
+    bool write_action(fast_action& action, const Words& words, PortId in,
+                      const Action& wanted) const noexcept;
 
     std::shared_ptr<FastPathKernel> kernel;
     std::uint16_t number;

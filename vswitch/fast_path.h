@@ -29,8 +29,8 @@
 // links go away with the object, and with the process; on kernels before 6.6 filters (clsact) take their
 // place, which a killed process leaves behind, and the next one replaces.
 //
-// Owner: one thread calls; each part may have another one. Ports and tunnels are behind a lock that those take
-// to insert a flow.
+// Owner: one thread calls; each part may have another one. Ports and tunnels are behind a lock that those
+// take to insert a flow.
 //
 // Limits: one network namespace (but for a veth's other end). Kernel 6.1 or newer. Memory in the kernel: 300
 // bytes a flow, and 32 for each CPU; 768 KiB for each part.
@@ -90,8 +90,8 @@ class FastPath {
     // A TAP or TUN that weftd reads and writes itself.
     std::expected<void, Failure> add_device(PortId port, unsigned device);
 
-    // A device by which peers' packets come in. It is tried (uplink_probe.h): a failure says also that nothing
-    // comes through, and then no flow goes out by it.
+    // A device by which peers' packets come in. It is tried (uplink_probe.h): a failure says also that
+    // nothing comes through, and then no flow goes out by it.
     std::expected<void, Failure> add_uplink(unsigned device);
 
     // An XDP program for the uplinks, to be run at their drivers: it takes VXLAN off TCP, so that the kernel

@@ -33,7 +33,8 @@ std::expected<PortHooks, std::string> hook_device(const HookPrograms&, unsigned,
     return std::unexpected(FastPath::Failure{"this weft was built without libbpf"});
 }
 
-std::string try_port(const HookPrograms&, const PortHooks&, const std::string&, const std::optional<std::string>&) {
+std::string try_port(const HookPrograms&, const PortHooks&, const std::string&,
+                     const std::optional<std::string>&) {
     return "this weft was built without libbpf";
 }
 

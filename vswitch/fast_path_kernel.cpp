@@ -102,8 +102,7 @@ bool FastPathKernel::make_rings() {
     for (std::uint32_t part = 0; part < options.parts; ++part) {
         const int fd =
             rings
-                .emplace_back(
-                    bpf_map_create(BPF_MAP_TYPE_RINGBUF, "samples", 0, 0, fast_ring_bytes, nullptr))
+                .emplace_back(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "samples", 0, 0, fast_ring_bytes, nullptr))
                 .get();
         if (fd < 0 || bpf_map_update_elem(bpf_map__fd(programs->maps.samples), &part, &fd, BPF_ANY) != 0)
             return false;

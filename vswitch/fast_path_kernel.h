@@ -1,8 +1,8 @@
 // What the two sides of the fast path share, its ports (fast_path.h) and its flows (fast_flows.h): the
 // programs, the maps, and which ports there are. For their .cpp files alone.
 //
-// Threads: `mutex` is for all that follows it. Whoever inserts a flow takes it, thousands of times a second at
-// most; packets do not.
+// Threads: `mutex` is for all that follows it. Whoever inserts a flow takes it, thousands of times a second
+// at most; packets do not.
 #pragma once
 
 #include <cstdint>

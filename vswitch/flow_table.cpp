@@ -337,8 +337,7 @@ void FlowTable::erase(Index index) noexcept {
 
 // ---- Time, and what is shown ----------------------------------------------------------------------
 
-std::span<const FlowTable::Carried> FlowTable::sweep(const Generations& generations,
-                                                       Instant now) noexcept {
+std::span<const FlowTable::Carried> FlowTable::sweep(const Generations& generations, Instant now) noexcept {
     carried_.erase(carried_.begin(), carried_.begin() + static_cast<std::ptrdiff_t>(returned_));
     const std::chrono::duration<double> since =
         std::min<Duration>(now - std::exchange(swept_, now), rate_interval);

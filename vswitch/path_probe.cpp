@@ -53,7 +53,8 @@ class PacketTap {
         pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
         while (::poll(&waiting, 1, patience_ms) > 0) {
             const ssize_t size = ::recv(socket_.get(), heard.data(), heard.size(), 0);
-            if (size > 0 && std::ranges::equal(std::span{heard}.first(static_cast<std::size_t>(size)), packet))
+            if (size > 0 &&
+                std::ranges::equal(std::span{heard}.first(static_cast<std::size_t>(size)), packet))
                 return true;
         }
         return false;

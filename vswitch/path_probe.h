@@ -1,12 +1,12 @@
 // Whether the fast path's programs carry packets at a port. The kernel drops in silence what they redirect to
-// where it cannot go, so a packet of a flow of its own (probe_flow.h) is sent the whole way at once, before the
-// port is in use: in by the port, through the program, and out by the port.
+// where it cannot go, so a packet of a flow of its own (probe_flow.h) is sent the whole way at once, before
+// the port is in use: in by the port, through the program, and out by the port.
 //
 //   veth      what the container sends:            its end -> host end, veth_ingress -> its end
 //   TAP, TUN  what this namespace sends by it:     the device, t?p_egress -> received by the device
 //
-// So the packet stays between weft's own devices. It takes what the sandbox does not give: it is for who makes
-// the devices.
+// So the packet stays between weft's own devices. It takes what the sandbox does not give: it is for who
+// makes the devices.
 #pragma once
 
 #include <optional>

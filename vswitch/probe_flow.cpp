@@ -37,8 +37,10 @@ std::vector<std::uint8_t> probe_frame() {
                         .source = source,
                         .destination = destination};
     // A UDP checksum there has to be: what comes from a peer has no flow without.
-    const UdpHeader udp{
-        .source_port = discard_port, .destination_port = discard_port, .length = udp_size, .checksum = 0xDEAD};
+    const UdpHeader udp{.source_port = discard_port,
+                        .destination_port = discard_port,
+                        .length = udp_size,
+                        .checksum = 0xDEAD};
     std::vector<std::uint8_t> frame(sizeof ethernet + sizeof ip + udp_size);
     std::memcpy(frame.data(), &ethernet, sizeof ethernet);
     std::memcpy(frame.data() + sizeof ethernet, &ip, sizeof ip);

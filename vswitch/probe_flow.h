@@ -1,5 +1,5 @@
-// A flow of its own for the packets by which the fast path's ways are tried (path_probe.h, uplink_probe.h), in
-// the last slot of all, which no worker has. For their .cpp files alone.
+// A flow of its own for the packets by which the fast path's ways are tried (path_probe.h, uplink_probe.h),
+// in the last slot of all, which no worker has. For their .cpp files alone.
 //
 // The packets can do no harm, wherever they come to: a MAC address for nobody, addresses for documentation
 // (RFC 5737), the port for what is to be discarded (RFC 863), one hop to live, and an IPv4 header whose

@@ -50,22 +50,20 @@ static_assert(sizeof(Outer) == 50);
 // With a wrong checksum, too.
 Bytes wrapped(const Bytes& frame, const MacAddress& uplink, std::uint16_t port) {
     const auto udp_size = static_cast<std::uint16_t>(sizeof(UdpHeader) + 2 * sizeof(be32) + frame.size());
-    const Outer outer{.ethernet = {.destination = uplink, .source = {}, .type = ether_type::ipv4},
-                      .ip = {.version_ihl = 0x45,
-                             .total_length = static_cast<std::uint16_t>(sizeof(Ipv4Header) + udp_size),
-                             .identification = {},
-                             .flags_fragment = {},
-                             .ttl = 1,
-                             .protocol = ip_protocol::udp,
-                             .checksum = 0xDEAD,  // 0x3390 would be right
-                             .source = there,
-                             .destination = here},
-                      .udp = {.source_port = source_port,
-                              .destination_port = port,
-                              .length = udp_size,
-                              .checksum = 0},
-                      .flags = 0x08000000U,
-                      .vni = vni.value() << 8U};
+    const Outer outer{
+        .ethernet = {.destination = uplink, .source = {}, .type = ether_type::ipv4},
+        .ip = {.version_ihl = 0x45,
+               .total_length = static_cast<std::uint16_t>(sizeof(Ipv4Header) + udp_size),
+               .identification = {},
+               .flags_fragment = {},
+               .ttl = 1,
+               .protocol = ip_protocol::udp,
+               .checksum = 0xDEAD,  // 0x3390 would be right
+               .source = there,
+               .destination = here},
+        .udp = {.source_port = source_port, .destination_port = port, .length = udp_size, .checksum = 0},
+        .flags = 0x08000000U,
+        .vni = vni.value() << 8U};
     Bytes packet(sizeof outer + frame.size());
     std::memcpy(packet.data(), &outer, sizeof outer);
     std::ranges::copy(frame, packet.begin() + sizeof outer);
@@ -150,7 +148,8 @@ class UplinkProbe {
     [[nodiscard]] bool is_in_vxlan(const Bytes& packet) const {
         Outer outer;
         std::memcpy(&outer, packet.data(), sizeof outer);
-        return outer.ip.source == here && outer.ip.destination == there && outer.vni.value() == vni.value() << 8U &&
+        return outer.ip.source == here && outer.ip.destination == there &&
+               outer.vni.value() == vni.value() << 8U &&
                outer.udp.destination_port.value() == kernel_.options.vxlan_port &&
                std::ranges::equal(std::span{packet}.subspan(sizeof outer), frame_);
     }

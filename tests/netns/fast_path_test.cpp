@@ -564,12 +564,12 @@ struct Wire : Pair {
 
     bool insert_towards_peer(const Bytes& frame, std::uint32_t slot = 1) {
         return flows->insert(slot, key_of(frame), port_a,
-                                {.kind = Kind::to_port, .out = tunnel, .vni_out = vni, .source_port = 50000});
+                             {.kind = Kind::to_port, .out = tunnel, .vni_out = vni, .source_port = 50000});
     }
 
     bool insert_from_peer(const Bytes& frame, std::uint32_t slot = 2) {
         return flows->insert(slot, key_of(frame), tunnel,
-                                {.kind = Kind::to_port, .out = port_a, .vni_in = vni});
+                             {.kind = Kind::to_port, .out = port_a, .vni_in = vni});
     }
 
     void from_peer(const std::string& datagram) { peer->send({test::ip("192.0.2.1"), vxlan_port}, datagram); }
@@ -725,7 +725,8 @@ TEST_CASE("an uplink whose packets somebody else takes first is refused") {
     wire.far.run("ip link set up1 up");
     test::run("tc qdisc add dev up1 clsact");
     // A filter that lets all pass, which are done then.
-    const auto* const filter = "tc filter add dev up1 ingress prio 1 u32 match u32 0 0 flowid 1:1 2>/dev/null";
+    const auto* const filter =
+        "tc filter add dev up1 ingress prio 1 u32 match u32 0 0 flowid 1:1 2>/dev/null";
     if (std::system(filter) == 0) {  // NOLINT(cert-env33-c)
         FastPath other = open_fast_path({.vxlan_port = Wire::vxlan_port, .hooks = HookKind::filters});
         CHECK_FALSE(other.add_uplink(index_of("up1")));
@@ -746,11 +747,8 @@ TEST_CASE("a port is tried by a packet that goes through its program, and fails 
         pair.fast_path.remove(port_a);
         CHECK(try_port(pair.fast_path.hook_programs(), veth, "eth0", pair.a.netns.name()) != "");
         for (const auto layer : {TunTapOptions::Layer::tap, TunTapOptions::Layer::tun}) {
-            const auto device = open_tuntap({.layer = layer,
-                                             .name = "t0",
-                                             .netns = std::nullopt,
-                                             .mac = std::nullopt,
-                                             .addresses = {}});
+            const auto device = open_tuntap(
+                {.layer = layer, .name = "t0", .netns = std::nullopt, .mac = std::nullopt, .addresses = {}});
             const PortHooks own{.device = index_of("t0"), .link_layer = device->link_layer()};
             CHECK(try_port(pair.fast_path.hook_programs(), own, "t0", std::nullopt) != "");
             require(pair.fast_path.add_device(port_tap, index_of("t0")));
@@ -837,9 +835,8 @@ TEST_CASE("a routed packet gets and loses its Ethernet header between a TUN and 
                            .udp(server_port, client_port)
                            .payload(5)
                            .build();
-    REQUIRE(
-        pair.flows->insert(2, Pair::key_of(back), port_b,
-                              {.kind = Kind::to_port, .out = port_tap, .rewrite = FlowOffload::Rewrite{}}));
+    REQUIRE(pair.flows->insert(2, Pair::key_of(back), port_b,
+                               {.kind = Kind::to_port, .out = port_tap, .rewrite = FlowOffload::Rewrite{}}));
     pair.send(*pair.b.eth0, back);
     CHECK(client.receive().size() == 5);
 }

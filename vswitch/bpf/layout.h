@@ -9,7 +9,7 @@
  *   tunnels   hash     fast_tunnel -> source           what comes from a peer, as key.ifindex of its flows
  *   next_hops array    number -> fast_next_hop         the outer addresses; mapped, too. A number that was
  *                                                      given to an action is not written again soon
- *   generations array  part -> fast_numbers            mapped, too: one store makes all that depends on it miss
+ *   generations array  part -> fast_numbers            mapped, too: one store makes flows miss
  *   samples   array    part -> ring of fast_sample     for the self-check
  *   .bss               ports_off                       mapped, too
  *
