@@ -6,6 +6,7 @@
 
 #include "vswitch/device/packet_socket.h"
 #include "vswitch/device/veth.h"
+#include "vswitch/device/veth_merging.h"
 #include "vswitch/device/veth_probe.h"
 #include "vswitch/netlink.h"
 #include "vswitch/netns.h"
@@ -54,7 +55,6 @@ void hook_device_if_possible(const PortOrder& order, const Programs& programs, M
         made.note = "no fast path: " + hooks.error();
     } else {
         made.hooks = std::move(*hooks);
-        try_flows(*programs, order, made);
     }
 }
 
@@ -64,6 +64,7 @@ MadePort make_tuntap_port(const PortOrder& order, const Programs& programs) {
                   .tuntap = make_tuntap_in_place(
                       order, is_tap ? TunTapOptions::Layer::tap : TunTapOptions::Layer::tun)};
     hook_device_if_possible(order, programs, made);
+    if (made.hooks) try_flows(*programs, order, made);
     return made;
 }
 
@@ -143,6 +144,7 @@ void adopt_veth(const StandingPort& standing, const Programs& programs, MadePort
         hook_veth(*programs, static_cast<unsigned>(host_end->index), static_cast<unsigned>(standing.index));
     if (!hooks) throw std::runtime_error(hooks.error());
     made.hooks = std::move(*hooks);
+    made.hooks->merges = set_merging(order.host_end, order.interface, order.merges) && order.merges;
 }
 
 }  // namespace

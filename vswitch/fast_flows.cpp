@@ -81,8 +81,8 @@ struct FastFlows::Part {
     [[nodiscard]] Totals sum(std::uint32_t slot) const noexcept;
     [[nodiscard]] std::optional<Words> words_for(const FlowKey& flow, PortId in,
                                                  const Action& action) const noexcept;
-    [[nodiscard]] std::optional<std::uint64_t> verdict_of(const FastPort& in,
-                                                          const Action& action) const noexcept;
+    [[nodiscard]] std::optional<std::uint64_t> verdict_of(const FastPort& in, const Action& action,
+                                                          std::uint8_t protocol) const noexcept;
     bool write_action(fast_action& action, const Words& words, PortId in,
                       const Action& wanted) const noexcept;
 
@@ -140,10 +140,9 @@ FastFlows::Sample FastFlows::Part::described(const fast_sample& sample) const {
     if (fast_verdict_kind(sample.verdict) == fast_to_port) {
         given.kind = Action::Kind::to_port;
         const auto out = by_device(device);
-        const bool arrives =
-            in != ports.end() && out != ports.end() &&
-            fast_verdict_redirect(sample.verdict) == redirect_between(in->second, out->second);
-        if (arrives) given.out = out->first;
+        if (in != ports.end() && out != ports.end() &&
+            arrives(in->second, out->second, fast_verdict_redirect(sample.verdict)))
+            given.out = out->first;
     } else if (fast_verdict_kind(sample.verdict) == fast_encapsulate) {
         given.kind = Action::Kind::to_port;
         given.size -= std::min<std::uint32_t>(given.size, outer_header_size);
@@ -179,7 +178,7 @@ std::optional<FastFlows::Part::Words> FastFlows::Part::words_for(const FlowKey& 
     if (from == kernel->ports.end() || !from->second.carries) return std::nullopt;
     const auto source = kernel->source_of(in, from->second, action.vni_in);
     const auto key = source ? kernel_key(flow, *source) : std::nullopt;
-    const auto verdict = verdict_of(from->second, action);
+    const auto verdict = verdict_of(from->second, action, flow.protocol);
     if (!key || !verdict) return std::nullopt;
     Words words{.key = *key, .verdict = *verdict};
     const auto out = kernel->ports.find(action.out);
@@ -189,8 +188,8 @@ std::optional<FastFlows::Part::Words> FastFlows::Part::words_for(const FlowKey& 
     return words;
 }
 
-std::optional<std::uint64_t> FastFlows::Part::verdict_of(const FastPort& in,
-                                                         const Action& action) const noexcept {
+std::optional<std::uint64_t> FastFlows::Part::verdict_of(const FastPort& in, const Action& action,
+                                                         std::uint8_t protocol) const noexcept {
     if (action.kind == Action::Kind::drop) return fast_verdict(fast_drop, 0, action.mtu, 0);
     const auto out = kernel->ports.find(action.out);
     if (out == kernel->ports.end() || (out->second.link != in.link && !action.rewrite)) return std::nullopt;
@@ -199,7 +198,7 @@ std::optional<std::uint64_t> FastFlows::Part::verdict_of(const FastPort& in,
     const std::uint32_t addresses = to.link == LinkLayer::ethernet ? fast_new_addresses : 0;
     const std::uint32_t routed = action.rewrite ? fast_routed | addresses : 0;
     if (!to.is_tunnel)
-        return fast_verdict(routed | fast_to_port, redirect_between(in, to), action.mtu, to.device);
+        return fast_verdict(routed | fast_to_port, redirect_between(in, to, protocol), action.mtu, to.device);
     if (in.is_tunnel || !action.vni_out) return std::nullopt;
     return fast_verdict(routed | fast_encapsulate, fast_redirect_egress, action.mtu, to.device);
 }

@@ -51,6 +51,7 @@ void FastPath::add(PortId port, PortHooks hooks) {
     const std::lock_guard lock(kernel_->mutex);
     kernel_->ports[port] = {.is_veth = hooks.is_veth,
                             .leads_elsewhere = hooks.leads_elsewhere,
+                            .merges = hooks.merges,
                             .device = hooks.device,
                             .patch = hooks.patch,
                             .link = hooks.link_layer,

@@ -20,10 +20,16 @@ namespace weft {
 static_assert(sizeof(fast_flow_key) == 56 && sizeof(fast_action) == 128 && sizeof(fast_count) == 32 &&
               sizeof(fast_misses) == 64);
 
-fast_redirect redirect_between(const FastPort& in, const FastPort& out) noexcept {
+fast_redirect redirect_between(const FastPort& in, const FastPort& out, std::uint8_t protocol) noexcept {
     const bool comes_in = in.is_veth || in.is_tunnel;  // by an ingress hook
     if (!out.is_veth) return fast_redirect_ingress;
+    if (in.is_tunnel && out.merges && protocol == ip_protocol::tcp) return fast_redirect_egress;
     return comes_in && out.leads_elsewhere ? fast_redirect_peer : fast_redirect_egress;
+}
+
+bool arrives(const FastPort& in, const FastPort& out, std::uint32_t redirect) noexcept {
+    return redirect == redirect_between(in, out, ip_protocol::tcp) ||
+           redirect == redirect_between(in, out, ip_protocol::udp);
 }
 
 __be32 to_kernel(const IpAddress& address) noexcept {

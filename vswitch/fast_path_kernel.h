@@ -28,6 +28,7 @@ struct FastPort {
     bool is_veth = false;
     bool is_tunnel = false;
     bool leads_elsewhere = false;  // to another namespace
+    bool merges = false;           // TCP that its host end sends
     unsigned device = 0;
     unsigned patch = 0;  // of a veth
     LinkLayer link = LinkLayer::ethernet;
@@ -39,7 +40,8 @@ struct FastPort {
 };
 
 // How a packet gets from one to the other.
-fast_redirect redirect_between(const FastPort& in, const FastPort& out) noexcept;
+fast_redirect redirect_between(const FastPort& in, const FastPort& out, std::uint8_t protocol) noexcept;
+bool arrives(const FastPort& in, const FastPort& out, std::uint32_t redirect) noexcept;
 
 __be32 to_kernel(const IpAddress& address) noexcept;
 __be32 to_kernel(Vni vni) noexcept;  // as in VXLAN's header
