@@ -431,7 +431,9 @@ void Daemon::change(const config::AddPort& add) {
                                 .mac = order.interface.mac,
                                 .vlan = port.vlan,
                                 .trunk = port.trunk,
-                                .addresses = port.address});
+                                .addresses = port.address,
+                                .spoof_check = port.spoof_check,
+                                .isolated = port.isolated});
     if (made.is_veth) veths_.insert(port.name);
     if (made.hooks) offloading_.add(id, port.name, std::move(*made.hooks));
     if (!port.fast_path) offloading_.set_enabled(id, false);

@@ -91,6 +91,15 @@ std::string render_status(const json& status, bool) {
     return page;
 }
 
+// In the words of `weft check`.
+std::string rules_of(const json& port) {
+    const bool guarded = port.at("spoof_check").get<bool>();
+    const bool isolated = port.at("isolated").get<bool>();
+    if (guarded && isolated) return "guarded, isolated";
+    if (guarded) return "guarded";
+    return isolated ? "isolated" : "-";
+}
+
 std::string render_ports(const json& result, bool color) {
     const auto& ports = result.at("ports");
     if (ports.empty()) return "no ports\n";
@@ -101,6 +110,7 @@ std::string render_ports(const json& result, bool color) {
                  {"DEVICE"},
                  {"MTU", Align::right},
                  {"ADDRESS"},
+                 {"RULES"},
                  {"RX", Align::right},
                  {"TX", Align::right},
                  {"DROPPED", Align::right},
@@ -110,7 +120,7 @@ std::string render_ports(const json& result, bool color) {
         if (!port.at("netns").is_null()) device += " in " + text(port, "netns");
         auto vlan = port.at("trunk").empty() ? text(port, "vlan") : "trunk " + joined(port, {"trunk"});
         table.add({text(port, "port"), text(port, "kind"), text(port, "bridge"), std::move(vlan),
-                   std::move(device), text(port, "mtu_bytes"), joined(port, {"addresses"}),
+                   std::move(device), text(port, "mtu_bytes"), joined(port, {"addresses"}), rules_of(port),
                    bytes(port, "rx_bytes"), bytes(port, "tx_bytes"), text(port, "dropped_packets"),
                    text(port, "ring_drops")});
     }

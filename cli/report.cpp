@@ -261,6 +261,8 @@ json report_ports(const Snapshot& snapshot, const Names& names) {
         object["vlan"] = value_of(info.vlan);
         object["trunk"] = list_of(info.trunk);
         object["addresses"] = list_of(info.addresses);
+        object["spoof_check"] = info.spoof_check;
+        object["isolated"] = info.isolated;
         put_traffic(object, port.traffic, port.drops.total());
         object["ring_drops"] = value_of(port.ring_drops);
         list.push_back(std::move(object));

@@ -38,6 +38,8 @@ struct PortInfo {
     std::optional<VlanId> vlan{};
     std::vector<VlanId> trunk{};
     std::vector<Prefix> addresses{};
+    bool spoof_check = false;
+    bool isolated = false;
 };
 
 struct BridgeInfo {

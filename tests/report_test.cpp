@@ -50,6 +50,8 @@ Names example_names() {
     a1.mac = MacAddress{{2, 0, 0, 0, 0, 1}};
     a1.vlan = VlanId{10};
     a1.addresses = {prefix("10.10.0.11/24")};
+    a1.spoof_check = true;
+    a1.isolated = true;
     for (const auto& [id, name] : {std::pair{tunnel, "site-b"}, std::pair{plain_tunnel, "kernel"}}) {
         names.ports[id].name = name;
         names.ports[id].kind = PortInfo::Kind::tunnel;
@@ -168,11 +170,13 @@ TEST_CASE("a port is reported with its configuration and its counters") {
     CHECK(ports[0] == json::parse(R"({
         "port": "a1", "kind": "tap", "bridge": "lan", "peer": null, "device": "a1", "netns": "host-a",
         "mtu_bytes": 1408, "mac": "02:00:00:00:00:01", "vlan": 10, "trunk": [], "addresses": ["10.10.0.11/24"],
-        "rx_packets": 1, "rx_bytes": 60, "tx_packets": 2, "tx_bytes": 120, "dropped_packets": 6,
+        "spoof_check": true, "isolated": true, "rx_packets": 1, "rx_bytes": 60, "tx_packets": 2, "tx_bytes": 120, "dropped_packets": 6,
         "ring_drops": 3})"));
     CHECK(ports[1].at("kind") == "tunnel");
     CHECK(ports[1].at("peer") == "site-b");
     CHECK(ports[1].at("ring_drops").is_null());
+    CHECK(ports[1].at("spoof_check") == false);
+    CHECK(ports[1].at("isolated") == false);
 }
 
 TEST_CASE("a port without a name has the same keys, and its number for a name") {
