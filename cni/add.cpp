@@ -1,5 +1,6 @@
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,6 +58,7 @@ class Addition {
 
     json run() {
         refuse_what_cannot_be();
+        if (!config_.host_interface.empty()) host_ = find_host_interface(config_.host_interface);
         settle_pending(config_, daemon_);
         Undo undo;
         try {
@@ -79,7 +81,8 @@ class Addition {
                           .netns = request_.netns,
                           .mac = port_.at("mac").get<std::string>(),
                           .mtu = mtu.is_number_unsigned() ? mtu.get<unsigned>() : 0,
-                          .network = network_},
+                          .network = network_,
+                          .host = host_},
                          request_.version, previous());
     }
 
@@ -153,6 +156,7 @@ class Addition {
     Daemon daemon_;
     std::unique_ptr<Ipam> ipam_;
     Allocation network_;
+    std::optional<Attachment::HostInterface> host_;
     json port_;
     bool made_port_ = false;
 };

@@ -15,10 +15,11 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::array<std::string_view, 18> known{
+constexpr std::array<std::string_view, 19> known{
     "cniVersion",    "cniVersions", "name",     "type",       "args",    "capabilities",
     "runtimeConfig", "prevResult",  "dns",      "ipam",       "ipMasq",  "bridge",
-    "mtu",           "vlan",        "isolated", "spoofCheck", "control", "dataDir"};
+    "mtu",           "vlan",        "isolated", "spoofCheck", "control", "dataDir",
+    "hostInterface"};
 
 constexpr std::array<std::string_view, 3> known_of_own_ipam{"type", "pool", "routes"};
 
@@ -173,6 +174,7 @@ NetworkConfig read_config(const Request& request) {
         reader.complain("bridge is missing: the bridge of weftd that containers are put on");
     reader.take_path("control", config.control);
     reader.take_path("dataDir", config.data_folder);
+    reader.take_text("hostInterface", config.host_interface, "the name of an interface of the host");
     reader.take_number("mtu", config.mtu, 576, 65535);
     reader.take_number("vlan", config.vlan, 1, 4094);
     reader.take_flag("isolated", config.isolated);

@@ -2,7 +2,7 @@
 //
 //    {"cniVersion": "1.1.0", "name": "pods", "type": "weft", "bridge": "pods", "mtu": 1400, "vlan": 10,
 //     "isolated": false, "spoofCheck": true, "control": "/run/weft/site-a.sock", "dataDir":
-//     "/var/lib/cni/weft", "dns": {"nameservers": ["10.1.0.1"]}, "ipam": {"type": "weft", "pool": "pods",
+//     "/var/lib/cni/weft", "hostInterface": "pods0", "dns": {"nameservers": ["10.1.0.1"]}, "ipam": {"type": "weft", "pool": "pods",
 //     "routes": [{"dst": "0.0.0.0/0"}]}}
 //
 // What weft would have to ignore is refused (code 2), as a misspelt "isolated" would be an open door. DEL and
@@ -28,7 +28,8 @@ struct NetworkConfig {
     std::optional<std::uint16_t> mtu;
     std::optional<std::uint16_t> vlan;
     std::optional<bool> isolated;
-    bool spoof_check = true;  // false with dhcp: weftd does not come to know the address
+    std::string host_interface;  // empty: none is told of
+    bool spoof_check = true;     // false with dhcp: weftd does not come to know the address
     nlohmann::json dns = nlohmann::json::object();
 
     struct Ipam {

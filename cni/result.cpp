@@ -112,6 +112,8 @@ json to_result(const Attachment& attachment, Version version, const json& previo
                    {"ips", list(previous, "ips")},
                    {"routes", list(previous, "routes")},
                    {"dns", json::object()}};
+    if (const auto& host = attachment.host)
+        result["interfaces"].push_back({{"name", host->name}, {"mac", host->mac}});
     const auto place = result["interfaces"].size();
     json interface = {{"name", attachment.ifname}, {"mac", attachment.mac}, {"sandbox", attachment.netns}};
     if (version >= Version::v1_1_0 && attachment.mtu != 0) interface["mtu"] = attachment.mtu;

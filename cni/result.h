@@ -7,7 +7,9 @@
 //     "routes":     [{"dst": "0.0.0.0/0", "gw": "10.1.0.1"}],
 //     "dns":        {"nameservers": ["10.1.0.1"]}}
 //
-// Only the interface inside the container is listed: what lies outside of it is weftd's, by whatever name.
+// Only the interface inside the container is listed: what lies outside of it is weftd's, by whatever name. Unless
+// the configuration names an interface of the host that is on the bridge: it is listed before, without a sandbox,
+// where plugins that come later look for the bridge of a bridge plugin.
 #pragma once
 
 #include <optional>
@@ -41,6 +43,13 @@ struct Attachment {
     std::string mac;
     unsigned mtu = 0;  // 0: not known
     Allocation network;
+
+    struct HostInterface {
+        std::string name;
+        std::string mac;
+    };
+
+    std::optional<HostInterface> host{};
 };
 
 // What is malformed is a std::invalid_argument that names it.

@@ -62,6 +62,16 @@ NetnsState look_at_netns(const std::string& path) {
     return NetnsState::there;
 }
 
+Attachment::HostInterface find_host_interface(const std::string& name) {
+    const auto link = Netlink{}.link(name);
+    if (!link) {
+        throw Error(Code::invalid_configuration,
+                    fmt::format("hostInterface {}: the host has no such interface", name),
+                    "make it a port of the bridge in weftd's configuration (type = \"tap\", an address)");
+    }
+    return {.name = name, .mac = link->mac.to_string()};
+}
+
 void add_addresses(const std::string& netns, const std::string& ifname,
                    const std::vector<Address>& addresses) {
     inside(netns, [&](Netlink& netlink) {

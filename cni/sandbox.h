@@ -18,6 +18,9 @@ enum class NetnsState {
 
 NetnsState look_at_netns(const std::string& path);
 
+// Throws Error with code 7 if the host has none of this name.
+Attachment::HostInterface find_host_interface(const std::string& name);
+
 // Addresses that weftd was not told of; one that the interface has already stays.
 void add_addresses(const std::string& netns, const std::string& ifname,
                    const std::vector<Address>& addresses);

@@ -66,6 +66,16 @@ TEST_CASE("what a result says can be read back, for the interface alone") {
     CHECK(read.network.routes.size() == 2);
 }
 
+TEST_CASE("an interface of the host comes before the container's, without a sandbox") {
+    auto made = attachment();
+    made.host = {.name = "pods0", .mac = "02:00:00:00:00:02"};
+    const auto result = to_result(made, Version::v0_4_0, {});
+    CHECK(result["interfaces"][0] == json{{"name", "pods0"}, {"mac", "02:00:00:00:00:02"}});
+    CHECK(find_interface(result, "eth0") == std::size_t{1});
+    CHECK(result["ips"][0]["interface"] == 1);
+    CHECK(parse_attachment(result, 1).network.addresses.size() == 2);
+}
+
 TEST_CASE("dns of the attachment takes the place of the result's before it, if there is any") {
     auto ours = attachment();
     const json before = {{"dns", {{"domain", "theirs"}}}};

@@ -37,7 +37,7 @@ REFUSALS = [
     ("no bridge", "ADD", {"bridge": None}, {}, 7, "bridge"),
     *[(f"{key} {value!r}", verb, {key: value}, {}, 7, key) for verb in ("ADD", "STATUS") for key, value in (
         ("bridge", ""), ("bridge", 7), ("control", "weftd.sock"), ("mtu", 100), ("mtu", 65536), ("mtu", "1400"), ("mtu", -1), ("mtu", 1.5),
-        ("vlan", 0), ("vlan", 4095), ("isolated", "yes"), ("spoofCheck", 1), ("dns", []), ("dns", {"nameservers": "10.1.0.1"}), ("ipam", "weft"),
+        ("hostInterface", ""), ("hostInterface", "none0"), ("vlan", 0), ("vlan", 4095), ("isolated", "yes"), ("spoofCheck", 1), ("dns", []), ("dns", {"nameservers": "10.1.0.1"}), ("ipam", "weft"),
         ("ipam", {"type": ""}), ("ipam", {"type": "../x"}), ("ipam", {"routes": {}}), ("ipam", {"routes": [{}]}),
         ("ipam", {"routes": [{"dst": "10.0.0.0/33"}]}), ("ipam", {"routes": [{"dst": "10.0.0.0/8", "gw": "fd00::1"}]}))],
     *[(f"{key} {value!r}", "ADD", {key: value}, {}, 2, f"{key}: {json.dumps(value, separators=(',', ':'))}") for key, value in (

@@ -1,13 +1,14 @@
 #!/bin/bash
 # podman's containers on weft: two hosts, each with its own weftd and podman, whose containers are in one network across an
-# encrypted overlay; a published port; a restart of weftd under them; and nothing is left behind.
+# encrypted overlay; names; a published port; a restart of weftd under them; and nothing is left behind.
 # In a mount namespace of its own, where there is but one kind of cgroups, whatever the machine has.
 [[ -n ${own_mounts-} || $EUID -ne 0 ]] || own_mounts=1 exec unshare --mount --propagation private "$0"
-[[ $EUID -ne 0 ]] || mount -t cgroup2 none /sys/fs/cgroup
+# And where what podman and dnsname keep in /run is theirs alone.
+[[ $EUID -ne 0 ]] || { mount -t cgroup2 none /sys/fs/cgroup; mkdir -p /run/containers; mount -t tmpfs none /run/containers; }
 . "$(dirname "$0")/lib.sh"
-need podman busybox
+need podman busybox dnsmasq
 plugins=${WEFT_PLUGINS-/usr/lib/cni}
-[[ -x $plugins/portmap ]] || skip "no CNI plugins in $plugins: scripts/packages containers"
+[[ -x $plugins/portmap && -x $plugins/dnsname ]] || skip "no CNI plugins in $plugins: scripts/packages containers"
 [[ -x $WEFT_BIN/weft-cni ]] || skip "no weft-cni in $WEFT_BIN"
 podman info >/dev/null 2>&1 || skip "podman does not run here"
 
@@ -35,6 +36,12 @@ name = "pods"
 vni = 200
 gateway = ["10.88.$2.1/24", "fd00:88:$2::1/64"]
 masquerade = true
+
+[[port]]
+name = "pods0"
+type = "tap"
+bridge = "pods"
+address = ["10.88.$2.2/24"]
 
 [[bridge]]
 name = "shared"
@@ -70,7 +77,9 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 log_driver = "k8s-file"
 END
     for network in pods shared; do
-        ipam='{"type": "weft"}'
+        ipam='{"type": "weft"}' host='' names=''
+        # One name server: the plugin has one folder in /run for all networks of a name.
+        [[ $name/$network == site-a/pods ]] && host='"hostInterface": "pods0",' names=', {"type": "dnsname", "domainName": "dns.podman", "capabilities": {"aliases": true}}'
         [[ $network == pods ]] || ipam="{\"type\": \"host-local\", \"dataDir\": \"$work/$name/ipam\",
             \"ranges\": [[{\"subnet\": \"10.90.0.0/16\", \"rangeStart\": \"10.90.$([[ $name == site-a ]] && echo 1 || echo 2).10\", \"gateway\": \"10.90.0.$([[ $name == site-a ]] && echo 1 || echo 2)\"}]]}"
         cat >"$work/$name/net.d/10-$network.conflist" <<END
@@ -78,9 +87,9 @@ END
   "cniVersion": "0.4.0",
   "name": "$network",
   "plugins": [
-    {"type": "weft", "bridge": "$network", "control": "$work/$name.sock", "dataDir": "$work/$name/pending",
+    {"type": "weft", "bridge": "$network", "control": "$work/$name.sock", "dataDir": "$work/$name/pending", $host
      "ipam": $ipam},
-    {"type": "portmap", "capabilities": {"portMappings": true}}
+    {"type": "portmap", "capabilities": {"portMappings": true}}$names
   ]
 }
 END
@@ -123,6 +132,13 @@ echo "one has $one, two has $two"
 [[ $(engine site-a exec one cat /sys/class/net/eth0/mtu) -gt 1200 ]]
 weft site-a ipam
 
+say "by their names"
+by_name() { engine site-a exec "$1" ping -4 -c 1 -W 2 "$2" >"$work/by_name.txt" 2>&1; }
+by_name one two || fail "one does not find two by its name: $(cat "$work/by_name.txt")"
+grep -q "$two" "$work/by_name.txt" || fail "two is not $two: $(cat "$work/by_name.txt")"
+by_name two one.dns.podman || fail "two does not find one.dns.podman: $(cat "$work/by_name.txt")"
+by_name one nobody && fail "nobody is found: $(cat "$work/by_name.txt")"
+
 say "a published port, from outside"
 [[ $(on router sh -c "$get" get 198.51.100.2 8080) == two ]] || fail "the published port is not reached"
 
@@ -148,6 +164,7 @@ start site-a
 [[ $(fetch site-a one "$two") == two ]] || fail "one does not reach two after a restart of weftd"
 wait_for "three from one again" 15 says site-a one "$three" three
 [[ $(address_of site-a one) == "$one" ]] || fail "one has another address"
+wait_for "two's name after a restart of weftd" 10 by_name one two
 
 say "containers go, and nothing stays"
 for each in "site-a one" "site-a two" "site-a four" "site-b three" "site-b five"; do
@@ -157,6 +174,8 @@ done
 for site in site-a site-b; do
     [[ $(query "$site" ipam '[.pools[].leases[]] | length') == 0 ]] || fail "leases are left: $(weft "$site" ipam)"
     [[ $(jq '.ports | length' "$work/$site.json") == 0 ]] || fail "ports are left in the state of $site"
+    left=$(ip netns pids "$(ns_name "$site")" | xargs -r ps -o comm= -p | grep dnsmasq || true)
+    [[ -z $left ]] || fail "dnsname's server is left"
     left=$(on "$site" ip -o link show | grep -c 'weftv' || true)
     [[ $left == 0 ]] || fail "host ends are left: $(on "$site" ip -o link show)"
 done
