@@ -153,6 +153,11 @@ wait_for "three from one" 15 says site-a one "$three" three
 run site-a four shared
 run site-b five shared
 five=$(address_of site-b five)
+mtu=$(engine site-a exec four cat /sys/class/net/eth0/mtu)
+[[ $mtu == "$(query site-a ports '.ports[] | select(.bridge == "shared" and .kind == "veth") | .mtu_bytes')" ]] || fail "four's MTU is $mtu: $(weft site-a ports)"
+nsenter --net="/proc/$(engine site-a inspect --format '{{.State.Pid}}' four)/ns/net" ping -n -q -M do -s $((mtu - 28)) -c 1 -W 2 "$five" >"$work/full.txt" \
+    || fail "the first packet of $mtu bytes does not cross: $(cat "$work/full.txt")"
+echo "MTU $mtu, and a first packet of that size crosses"
 [[ $(fetch site-a four "$five") == five ]] || fail "four does not reach five"
 
 say "weftd is killed, and is back"
