@@ -63,6 +63,13 @@ std::expected<void, std::string> add(PortHooks& port, int program, unsigned devi
     return {};
 }
 
+// The TAP goes with its queues and takes filters along, and unlike a link a filter costs no grace period of RCU
+// (10 ms or so, under a lock that all of the machine's devices share), neither here nor when it goes.
+std::expected<void, std::string> add_to_tap(PortHooks& veth, int program, bool ingress, HookKind kind) {
+    if (kind == HookKind::best && add(veth, program, veth.patch, ingress, HookKind::filters)) return {};
+    return add(veth, program, veth.patch, ingress, kind);
+}
+
 }  // namespace
 
 std::expected<Hook, std::string> Hook::make(int program, unsigned device, bool ingress, HookKind kind) {
@@ -112,8 +119,8 @@ std::expected<PortHooks, std::string> hook_veth(const HookPrograms& programs, un
     PortHooks port{.is_veth = true, .device = host_end, .patch = patch_tap};
     auto done = patch(programs.patches, port);
     // The container's packets last, when all that they need is there.
-    if (done) done = add(port, programs.patch_egress, patch_tap, false, kind);
-    if (done) done = add(port, programs.patch_ingress, patch_tap, true, kind);
+    if (done) done = add_to_tap(port, programs.patch_egress, false, kind);
+    if (done) done = add_to_tap(port, programs.patch_ingress, true, kind);
     if (done) done = add(port, programs.veth_ingress, host_end, true, kind);
     if (!done) {
         bpf_map_delete_elem(programs.patches, &port.device);
