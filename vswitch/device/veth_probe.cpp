@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "vswitch/device/packet_socket.h"
@@ -64,9 +65,12 @@ bool crosses(Device& from, Queues to, const Frame& frame, PacketPool& pool) {
 
 bool frames_cross(Queues tap, const NewInterface& inner) {
     PacketPool pool(2 * probe_packets);
-    const auto inside = open_packet_queues(inner.name, inner.netns, 1);
-    return crosses(*inside.front(), tap, make_frame(1), pool) &&
-           crosses(*tap.front(), inside, make_frame(2), pool);
+    auto inside = open_packet_queues(inner.name, inner.netns, 1);
+    const bool both = crosses(*inside.front(), tap, make_frame(1), pool) &&
+                      crosses(*tap.front(), inside, make_frame(2), pool);
+    // Closing a packet socket takes a grace period of RCU, for which nobody need wait.
+    std::thread([last = std::move(inside)]() mutable { last.clear(); }).detach();
+    return both;
 }
 
 }  // namespace weft
