@@ -103,6 +103,7 @@ int Hook::attach_link(int program) noexcept {
 }
 
 int Hook::attach_filter(int program) noexcept {
+    listen_to_libbpf();  // it would complain of a clsact that is there already
     auto hook = hook_of(device_, ingress_);
     const int error = bpf_tc_hook_create(&hook);
     if (error != 0 && error != -EEXIST) return -error;
