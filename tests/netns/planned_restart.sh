@@ -109,7 +109,7 @@ pings_through() {
     "$@"
     wait "${pids[@]}" || true
     for kind in "${kinds[@]}"; do
-        read -r lost[$kind] gap < <(awk '
+        read -r lost["$kind"] gap < <(awk '
             /bytes from/ { gsub(/[][]/, "", $1); if (last && $1 - last > gap) gap = $1 - last; last = $1; got++ }
             / packets transmitted/ { sent = $1 }
             END { printf "%d %d\n", sent - got, gap * 1000 }' "$work/$kind.txt")

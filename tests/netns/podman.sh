@@ -120,6 +120,7 @@ before_exit() {
 
 address_of() { engine "$1" inspect "$2" | jq -r '.[0].NetworkSettings.Networks | to_entries[0].value.IPAddress'; }
 # get ADDRESS PORT: by a shell where there is busybox; its wget wants more of glibc than a small root has.
+# shellcheck disable=SC2016  # it is the container's shell that expands it
 get='printf "GET /index.html HTTP/1.0\r\n\r\n" | busybox nc -w 3 "$1" "$2" | busybox tail -n 1'
 fetch() { engine "$1" exec "$2" sh -c "$get" get "$3" 80; }
 
@@ -155,7 +156,7 @@ run site-b five shared
 five=$(address_of site-b five)
 mtu=$(engine site-a exec four cat /sys/class/net/eth0/mtu)
 [[ $mtu == "$(query site-a ports '.ports[] | select(.bridge == "shared" and .kind == "veth") | .mtu_bytes')" ]] || fail "four's MTU is $mtu: $(weft site-a ports)"
-nsenter --net="/proc/$(engine site-a inspect --format '{{.State.Pid}}' four)/ns/net" ping -n -q -M do -s $((mtu - 28)) -c 1 -W 2 "$five" >"$work/full.txt" \
+nsenter --net="/proc/$(engine site-a inspect --format '{{.State.Pid}}' four)/ns/net" ping -n -q -M "do" -s $((mtu - 28)) -c 1 -W 2 "$five" >"$work/full.txt" \
     || fail "the first packet of $mtu bytes does not cross: $(cat "$work/full.txt")"
 echo "MTU $mtu, and a first packet of that size crosses"
 [[ $(fetch site-a four "$five") == five ]] || fail "four does not reach five"
