@@ -10,6 +10,7 @@
 #include "cni/error.h"
 #include "cni/ipam.h"
 #include "cni/pending.h"
+#include "cni/sandbox.h"
 
 namespace weft::cni {
 
@@ -17,6 +18,7 @@ using nlohmann::json;
 
 json status(const Request& request) {
     const auto config = read_config(request);
+    if (!config.host_interface.empty()) find_host_interface(config.host_interface);
     Daemon daemon{config.control};
     settle_pending(config, daemon);
     try {
