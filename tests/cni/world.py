@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -57,6 +58,7 @@ class World:
         for tool in ("ip", "nsenter"):
             if not shutil.which(tool):
                 skip(f"needs {tool}: scripts/packages test")
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of __exit__
         self.plugin = find_plugin()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"weft-cni-{os.getpid()}-"))
         self.prefix = f"weft-cni-{os.getpid()}"
