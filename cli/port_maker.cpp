@@ -144,7 +144,7 @@ void adopt_veth(const StandingPort& standing, const Programs& programs, MadePort
         hook_veth(*programs, static_cast<unsigned>(host_end->index), static_cast<unsigned>(standing.index));
     if (!hooks) throw std::runtime_error(hooks.error());
     made.hooks = std::move(*hooks);
-    made.hooks->merges = set_merging(order.host_end, order.interface, order.merges) && order.merges;
+    made.hooks->merges = set_merging(order.host_end, order.interface, order.merges);
 }
 
 }  // namespace

@@ -75,9 +75,8 @@ VethPort::VethPort(const VethOptions& options, unsigned queues) {
     tap_ = make_tap(options, queues);
     if (!stands) make_pair(netlink, options, target);
     host_index_ = netlink.link(options.host_end).value().index;
-    const bool is_set =
-        (!options.merges && !stands) || set_merging(options.host_end, options.inner, options.merges);
-    merges_ = options.merges && is_set;
+    // A pair that stands may be as another weftd wanted it.
+    if (options.merges || stands) merges_ = set_merging(options.host_end, options.inner, options.merges);
     // It still leads to the TAP of the weftd before, which has gone with it.
     if (stands) netlink.clear_redirects(host_index_);
 }

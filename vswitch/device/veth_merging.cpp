@@ -29,7 +29,7 @@ bool set_offload(const std::string& device, std::uint32_t command, bool on) {
 bool set_merging(const std::string& host_end, const NewInterface& inner, bool on) {
     bool done = false;
     in_namespace(inner.netns, [&] { done = set_offload(inner.name, ETHTOOL_SGRO, on); });
-    return done && set_offload(host_end, ETHTOOL_STSO, !on);
+    return done && set_offload(host_end, ETHTOOL_STSO, !on) && on;
 }
 
 }  // namespace weft

@@ -10,7 +10,7 @@
 
 namespace weft {
 
-// Both ends are left as a veth's are if it is off. False: the kernel does not change them.
+// Off, both ends are as a veth's are at first. Returns whether they merge now: the kernel may not allow it.
 bool set_merging(const std::string& host_end, const NewInterface& inner, bool on);
 
 }  // namespace weft
