@@ -274,10 +274,6 @@ FastFlows::Totals FastFlows::read(std::uint32_t slot) const noexcept {
     return totals;
 }
 
-void FastFlows::read(std::uint32_t first, std::span<Totals> totals) const noexcept {
-    for (auto& total : totals) total = read(first++);
-}
-
 int FastFlows::sample_descriptor() const noexcept {
     return ring_buffer__epoll_fd(part_->ring);
 }

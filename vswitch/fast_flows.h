@@ -57,9 +57,6 @@ class FastFlows final : public FlowOffload {
 
     [[nodiscard]] Totals read(std::uint32_t slot) const noexcept override;
 
-    // Of the slots from `first` on.
-    void read(std::uint32_t first, std::span<Totals> totals) const noexcept;
-
     // --- samples: packets that went the fast way, for a comparison with what the datapath would have done
     // ---
 

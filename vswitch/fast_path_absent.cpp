@@ -103,8 +103,6 @@ FastFlows::Totals FastFlows::read(std::uint32_t) const noexcept {
     return {};
 }
 
-void FastFlows::read(std::uint32_t, std::span<Totals>) const noexcept {}
-
 int FastFlows::sample_descriptor() const noexcept {
     return -1;
 }
