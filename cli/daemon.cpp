@@ -120,7 +120,8 @@ void Daemon::start(const config::Config& config) {
     offloading_.open(config.fast_path, count, vxlan ? vxlan->port : std::uint16_t{0});
     if (offloading_.path() != nullptr) keeper_.use(offloading_.path()->hook_programs());
     if (vxlan && offloading_.path() != nullptr) {
-        tunnel_routes_ = std::make_unique<TunnelRoutes>(loop_, *workers_, *offloading_.path(), vxlan->address);
+        tunnel_routes_ =
+            std::make_unique<TunnelRoutes>(loop_, *workers_, *offloading_.path(), vxlan->address);
         for (const Uplink& uplink : find_uplinks(config)) offloading_.add_uplink(uplink);
         guard_.go_on_to(offloading_.path()->unwrapping_program());
     }

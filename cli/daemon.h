@@ -60,8 +60,8 @@ class Daemon {
     // takes a restart.
     [[nodiscard]] std::vector<std::string> plan(config::Config& next) const;
 
-    // Makes `next`, which plan() has seen, the configuration in force; what is equal in both is not touched. Returns the number of
-    // changes. Throws std::runtime_error; then all is as it was.
+    // Makes `next`, which plan() has seen, the configuration in force; what is equal in both is not touched.
+    // Returns the number of changes. Throws std::runtime_error; then all is as it was.
     std::size_t apply(std::unique_ptr<config::Config> next);
 
     // What was added at run time before, comes back. Needs the privileges of the start.
@@ -176,7 +176,7 @@ class Daemon {
     KernelRoutes kernel_routes_;
     Offloading offloading_;
     std::unique_ptr<TunnelRoutes> tunnel_routes_;  // if there are plain peers and a fast path
-    std::set<std::string> veths_;  // ports that are pairs
+    std::set<std::string> veths_;                  // ports that are pairs
 
     // How a port was made, for the next weftd; with hooks of its own, so that the fast path's programs
     // outlive this one.

@@ -91,7 +91,8 @@ Id free_id(const std::map<Id, Info>& taken, std::uint16_t& next) {
 void Daemon::check_changes(const config::Config& next, const std::vector<Change>& changes) const {
     for (const Change& change : changes) {
         if (std::holds_alternative<config::ReplaceNode>(change)) throw_restart("[node]");
-        if (std::holds_alternative<config::ReplaceUnderlay>(change)) throw_restart("[underlay], but for deny,");
+        if (std::holds_alternative<config::ReplaceUnderlay>(change))
+            throw_restart("[underlay], but for deny,");
         if (std::holds_alternative<config::ReplaceFastPath>(change)) throw_restart("[fastpath]");
     }
     for (const config::Peer& peer : next.peers) {
@@ -465,7 +466,8 @@ void Daemon::change(const config::RemovePort& remove) {
         worker.datapath().remove_port(id);
     });
     made_.erase(port.name);
-    if (veths_.erase(port.name) > 0) keeper_.remove(derived_device(host_end_prefix, names_.node.name, "port " + port.name));
+    if (veths_.erase(port.name) > 0)
+        keeper_.remove(derived_device(host_end_prefix, names_.node.name, "port " + port.name));
     names_.ports.erase(id);
     kernel_routes_.forget(port);
 }

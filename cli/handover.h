@@ -90,9 +90,9 @@ class Inheritance {
     Descriptor descriptor(std::uint32_t number);
     std::vector<Descriptor> descriptors(const std::vector<std::uint32_t>& numbers);
 
-    HandoverState state_;                              // but for its peers
+    HandoverState state_;                               // but for its peers
     std::map<std::string, HandoverState::Peer> peers_;  // by name
-    std::vector<Descriptor> descriptors_;              // by number
+    std::vector<Descriptor> descriptors_;               // by number
 };
 
 }  // namespace weft

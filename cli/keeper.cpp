@@ -63,15 +63,14 @@ ChannelMessage Keeper::ask(const nlohmann::json& request, const std::vector<int>
     channel_.send(request, descriptors);
     auto answer = channel_.receive();
     if (!answer) throw std::runtime_error("the keeper of devices has died: restart weftd");
-    if (answer->body.contains("error"))
-        throw std::runtime_error(answer->body.at("error").get<std::string>());
+    if (answer->body.contains("error")) throw std::runtime_error(answer->body.at("error").get<std::string>());
     return std::move(*answer);
 }
 
 void Keeper::use(const HookPrograms& programs) {
-    ask({{"do", "use"}}, {programs.veth_ingress, programs.patch_ingress, programs.patch_egress,
-                          programs.tap_egress, programs.tun_egress, programs.patches,
-                          programs.flows, programs.actions});
+    ask({{"do", "use"}},
+        {programs.veth_ingress, programs.patch_ingress, programs.patch_egress, programs.tap_egress,
+         programs.tun_egress, programs.patches, programs.flows, programs.actions});
 }
 
 MadePort Keeper::make(const PortOrder& order) {

@@ -163,14 +163,14 @@ MadePort made_port(ChannelMessage message) {
     made.tuntap.netlink = take(message.descriptors, next);
     const json& hooks = from.at("hooks");
     if (hooks.is_null()) return made;
-    made.hooks = PortHooks{
-        .is_veth = made.is_veth,
-        .leads_elsewhere = hooks.at("leads_elsewhere").get<bool>(),
-        .merges = hooks.at("merges").get<bool>(),
-        .device = hooks.at("device").get<unsigned>(),
-        .patch = hooks.at("patch").get<unsigned>(),
-        .link_layer = hooks.at("is_ethernet").get<bool>() ? LinkLayer::ethernet : LinkLayer::none,
-        .why_no_flows = hooks.at("why_no_flows").get<std::string>()};
+    made.hooks =
+        PortHooks{.is_veth = made.is_veth,
+                  .leads_elsewhere = hooks.at("leads_elsewhere").get<bool>(),
+                  .merges = hooks.at("merges").get<bool>(),
+                  .device = hooks.at("device").get<unsigned>(),
+                  .patch = hooks.at("patch").get<unsigned>(),
+                  .link_layer = hooks.at("is_ethernet").get<bool>() ? LinkLayer::ethernet : LinkLayer::none,
+                  .why_no_flows = hooks.at("why_no_flows").get<std::string>()};
     for (auto left = hooks.at("links").get<std::size_t>(); left > 0; --left)
         made.hooks->hooks.emplace_back(take(message.descriptors, next));
     return made;

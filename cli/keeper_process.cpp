@@ -34,8 +34,8 @@ namespace {
 using nlohmann::json;
 
 // What it takes to make devices and routes, in namespaces, and to attach BPF programs.
-constexpr std::uint32_t needed =
-    1U << CAP_NET_ADMIN | 1U << CAP_NET_RAW | 1U << CAP_SYS_ADMIN | 1U << CAP_SYS_PTRACE | 1U << CAP_DAC_OVERRIDE;
+constexpr std::uint32_t needed = 1U << CAP_NET_ADMIN | 1U << CAP_NET_RAW | 1U << CAP_SYS_ADMIN |
+                                 1U << CAP_SYS_PTRACE | 1U << CAP_DAC_OVERRIDE;
 
 constexpr std::uint32_t to_become_a_user = 1U << CAP_SETUID | 1U << CAP_SETGID;
 
@@ -190,9 +190,10 @@ class Service {
         const auto real = std::filesystem::weakly_canonical(path);
         const auto [end, rest] = std::ranges::mismatch(folder, real);
         if (end != folder.end()) {
-            throw std::runtime_error(fmt::format(
-                "{} is not in {}, the folder of the node's configuration: while weftd runs it reads keys from there alone",
-                path, folder.string()));
+            throw std::runtime_error(
+                fmt::format("{} is not in {}, the folder of the node's configuration: while weftd runs it "
+                            "reads keys from there alone",
+                            path, folder.string()));
         }
         const Descriptor file(::open(real.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
         if (!file) throw_system_error("cannot open " + path, errno);

@@ -21,8 +21,8 @@ class KernelRoutes {
     // As Keeper::route().
     using Carry = std::function<std::set<Prefix>(const Keeper::Routes&)>;
 
-    // Makes the kernel's routes over each TUN of `config` (with kernel_routes) what they should be. Throws what
-    // `carry` throws.
+    // Makes the kernel's routes over each TUN of `config` (with kernel_routes) what they should be. Throws
+    // what `carry` throws.
     void sync(const config::Config& config, const Carry& carry);
 
     // Those of a TUN, and that another process has made them with it.

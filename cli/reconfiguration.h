@@ -1,8 +1,9 @@
 // Another configuration for a node that runs: `weft apply` and SIGHUP. The text is read and checked as a
-// whole before anything happens; then all of it is applied, or nothing. With a time to confirm, the one before comes back
-// unless `weft confirm` follows.
+// whole before anything happens; then all of it is applied, or nothing. With a time to confirm, the one
+// before comes back unless `weft confirm` follows.
 //
-//   apply    {"text": TOML, "path": where it is from, "dry_run": bool, "confirm_s": N, 0: need not be confirmed}
+//   apply    {"text": TOML, "path": where it is from, "dry_run": bool, "confirm_s": N, 0: need not be
+//   confirmed}
 //            {"changes": [in words, ...], "applied": bool, "confirm_s": N}
 //   confirm  {}   {"confirmed": bool}: false, there was nothing to confirm
 //

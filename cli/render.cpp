@@ -342,14 +342,22 @@ struct Renderer {
 };
 
 constexpr std::array renderers = {
-    Renderer{"status", render_status},     Renderer{"ports", render_ports},
-    Renderer{"fdb", render_fdb},           Renderer{"routes", render_routes},
-    Renderer{"peers", render_peers},       Renderer{"flows", render_flows},
-    Renderer{"drops", render_drops},       Renderer{"rekey", render_rekey},
-    Renderer{"deny", render_denied},       Renderer{"deny_add", render_deny_add},
-    Renderer{"deny_del", render_deny_del}, Renderer{"apply", render_apply},
-    Renderer{"ipam", render_ipam},         Renderer{"port_add", render_added},
-    Renderer{"bridge_add", render_added},  Renderer{"port_del", render_removed},
+    Renderer{"status", render_status},
+    Renderer{"ports", render_ports},
+    Renderer{"fdb", render_fdb},
+    Renderer{"routes", render_routes},
+    Renderer{"peers", render_peers},
+    Renderer{"flows", render_flows},
+    Renderer{"drops", render_drops},
+    Renderer{"rekey", render_rekey},
+    Renderer{"deny", render_denied},
+    Renderer{"deny_add", render_deny_add},
+    Renderer{"deny_del", render_deny_del},
+    Renderer{"apply", render_apply},
+    Renderer{"ipam", render_ipam},
+    Renderer{"port_add", render_added},
+    Renderer{"bridge_add", render_added},
+    Renderer{"port_del", render_removed},
     Renderer{"bridge_del", render_removed},
 };
 

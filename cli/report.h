@@ -77,13 +77,13 @@ struct NodeInfo {
     unsigned workers = 1;
     std::optional<PublicKey> public_key;
     Endpoint esp;
-    std::optional<Endpoint> vxlan;      // absent: no plain peer
-    std::optional<std::string> device;  // the underlay is bound to it
-    std::string fast_path = "off";      // "tc"
-    std::string why_no_fast_path;       // empty: there is one
+    std::optional<Endpoint> vxlan;                      // absent: no plain peer
+    std::optional<std::string> device;                  // the underlay is bound to it
+    std::string fast_path = "off";                      // "tc"
+    std::string why_no_fast_path;                       // empty: there is one
     std::map<std::string, std::string> failed_paths{};  // "port c1", "uplink eth0": why no flow is carried
-    std::vector<UplinkInfo> uplinks;    // if anything is to be known of them
-    std::vector<std::string> warnings;  // "keylog is on: session keys are written to FILE"
+    std::vector<UplinkInfo> uplinks;                    // if anything is to be known of them
+    std::vector<std::string> warnings;                  // "keylog is on: session keys are written to FILE"
 };
 
 struct Names {

@@ -112,7 +112,8 @@ void Runtime::complete(config::Config& next) const {
         if (has_name(next.ports, entry.port.name))
             refuse("port", entry.port.name, "the configuration has one of its name");
         if (bridge_of(next, entry.port) == nullptr)
-            refuse("port", entry.port.name, fmt::format("there is no bridge {} any more", *entry.port.bridge));
+            refuse("port", entry.port.name,
+                   fmt::format("there is no bridge {} any more", *entry.port.bridge));
         next.ports.push_back(kept(entry));
     }
 }
@@ -141,10 +142,12 @@ void Runtime::check(const RuntimePort& wanted) const {
     const config::Config& config = node_.config();
     const config::Port& port = wanted.port;
     if (has_name(config.ports, port.name))
-        throw std::runtime_error(fmt::format("there is another port of the name {}: choose another name", port.name));
+        throw std::runtime_error(
+            fmt::format("there is another port of the name {}: choose another name", port.name));
     if (bridge_of(config, port) == nullptr) {
-        throw std::runtime_error(fmt::format("there is no bridge {}: add it to the configuration, or: weft bridge add {}",
-                                             port.bridge.value_or(""), port.bridge.value_or("")));
+        throw std::runtime_error(
+            fmt::format("there is no bridge {}: add it to the configuration, or: weft bridge add {}",
+                        port.bridge.value_or(""), port.bridge.value_or("")));
     }
     const auto same_device = std::ranges::find_if(config.ports, [&](const config::Port& other) {
         return other.netns == port.netns && other.device == port.device;
@@ -164,7 +167,8 @@ void Runtime::save() {
 json Runtime::describe(const RuntimePort& entry) const {
     const PortInfo info = node_.port(entry.port.name);
     json gateways = json::array();
-    if (const config::Bridge* bridge = bridge_of(node_.config(), entry.port)) gateways = texts(bridge->gateway);
+    if (const config::Bridge* bridge = bridge_of(node_.config(), entry.port))
+        gateways = texts(bridge->gateway);
     return {{"name", entry.port.name},
             {"device", entry.port.device},
             {"bridge", entry.port.bridge.value_or("")},
@@ -209,8 +213,8 @@ json Runtime::port_del(const json& params) {
     const auto found = find_port(state_.ports, name);
     if (found == state_.ports.end()) {
         if (has_name(node_.config().ports, name)) {
-            throw std::runtime_error(fmt::format(
-                "port {} is in the configuration: remove it there, and weft apply", name));
+            throw std::runtime_error(
+                fmt::format("port {} is in the configuration: remove it there, and weft apply", name));
         }
         return {{"removed", false}};
     }
@@ -229,7 +233,8 @@ json Runtime::bridge_add(const json& params) {
     if (found != state_.bridges.end() && *found == wanted) return answer;
     const config::Config& config = node_.config();
     if (has_name(config.bridges, wanted.bridge.name))
-        throw std::runtime_error(fmt::format("there is another bridge {}: choose another name", wanted.bridge.name));
+        throw std::runtime_error(
+            fmt::format("there is another bridge {}: choose another name", wanted.bridge.name));
     const auto same_vni = std::ranges::find_if(config.bridges, [&](const config::Bridge& other) {
         return other.vni && other.vni == wanted.bridge.vni;
     });
@@ -237,7 +242,8 @@ json Runtime::bridge_add(const json& params) {
         throw std::runtime_error(fmt::format("bridge {} has this VNI: choose another one", same_vni->name));
     if (wanted.bridge.masquerade && config::find_outside(config) == nullptr) {
         throw std::runtime_error(
-            "there is no tun port to the host, by which bridges reach the outside: add one to the configuration "
+            "there is no tun port to the host, by which bridges reach the outside: add one to the "
+            "configuration "
             "(type = \"tun\", without netns), with default routes to it, or a bridge with masquerade = true");
     }
     node_.add_bridge(wanted.bridge);
@@ -253,14 +259,16 @@ json Runtime::bridge_del(const json& params) {
     const config::Config& config = node_.config();
     if (found == state_.bridges.end()) {
         if (has_name(config.bridges, name)) {
-            throw std::runtime_error(fmt::format(
-                "bridge {} is in the configuration: remove it there, and weft apply", name));
+            throw std::runtime_error(
+                fmt::format("bridge {} is in the configuration: remove it there, and weft apply", name));
         }
         return {{"removed", false}};
     }
-    const auto user = std::ranges::find_if(config.ports, [&](const config::Port& port) { return port.bridge == name; });
+    const auto user =
+        std::ranges::find_if(config.ports, [&](const config::Port& port) { return port.bridge == name; });
     if (user != config.ports.end())
-        throw std::runtime_error(fmt::format("port {} is on bridge {}: weft port del {}", user->name, name, user->name));
+        throw std::runtime_error(
+            fmt::format("port {} is on bridge {}: weft port del {}", user->name, name, user->name));
     node_.remove_bridge(name);
     state_.bridges.erase(found);
     changed();

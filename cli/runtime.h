@@ -1,7 +1,7 @@
 // What is added to a node while it runs: ports and bridges (port_add, bridge_add), and the addresses of its
 // pools (ipam.h). It is in the state file before it is acknowledged (runtime_state.h), and comes back when
-// the daemon starts again; the pair of such a port outlives the daemon, so that who lives in its namespace keeps
-// interface, addresses and routes.
+// the daemon starts again; the pair of such a port outlives the daemon, so that who lives in its namespace
+// keeps interface, addresses and routes.
 //
 //   port_add      a port of type veth, with the keys of the configuration; "labels": {...} to find it by
 //                 -> {"name", "device", "bridge", "mtu", "mac", "address": [...], "gateway": [...]}
@@ -35,8 +35,8 @@ class Runtime {
         std::function<void(const std::string&)> remove_port;
         std::function<void(const config::Bridge&)> add_bridge;
         std::function<void(const std::string&)> remove_bridge;
-        std::function<const config::Config&()> config;          // in force
-        std::function<PortInfo(const std::string&)> port;       // as it has become
+        std::function<const config::Config&()> config;     // in force
+        std::function<PortInfo(const std::string&)> port;  // as it has become
     };
 
     explicit Runtime(Node node) : node_(std::move(node)) {}

@@ -159,7 +159,8 @@ constexpr auto deny_show_footer =
     "payload) since it was added, and PATH: who drops them first, the kernel or weft.\n";
 
 constexpr auto apply_footer =
-    "Reads FILE and brings the running node from its configuration to this one. Only what differs is touched: "
+    "Reads FILE and brings the running node from its configuration to this one. Only what differs is "
+    "touched: "
     "ports,\n"
     "peers and bridges that are equal in both lose no packet, no session and no station; VLANs, a peer's "
     "bridges and\n"
@@ -417,14 +418,17 @@ struct CommandLine {
                              [this] { return ask(control, "port_add", as_json, with_type()); });
         add_param<std::string>(more, "NAME", "name", "Name of the port")->required();
         add_param<std::string>(more, "--bridge", "bridge", "Bridge that it is on")->required();
-        add_param<std::string>(more, "--netns", "netns", "Namespace of the other end: a name, or a path")->required();
+        add_param<std::string>(more, "--netns", "netns", "Namespace of the other end: a name, or a path")
+            ->required();
         add_param<std::string>(more, "--device", "device", "Name of the device there")->required();
         add_param<Texts>(more, "--address", "address", "Its addresses, as in 10.1.0.5/24");
         add_param<std::string>(more, "--mac", "mac", "Its MAC address (default: derived from the names)");
         add_param<unsigned>(more, "--mtu", "mtu", "Its MTU (default: what the bridge carries)");
         add_param<unsigned>(more, "--vlan", "vlan", "Access VLAN");
-        add_flag_param(more, "--isolated", "isolated", true, "It talks to the gateway and to ports that are not isolated");
-        add_flag_param(more, "--no-spoof-check", "spoof_check", false, "It may send from any MAC and IP address");
+        add_flag_param(more, "--isolated", "isolated", true,
+                       "It talks to the gateway and to ports that are not isolated");
+        add_flag_param(more, "--no-spoof-check", "spoof_check", false,
+                       "It may send from any MAC and IP address");
         add_removal(*port, "port_del", "remove a port that was added so", port_footer);
 
         auto* bridge = app.add_subcommand("bridge", "add a bridge to the running node, or remove it");
@@ -435,7 +439,8 @@ struct CommandLine {
         add_param<std::string>(added, "NAME", "name", "Name of the bridge")->required();
         add_param<unsigned>(added, "--vni", "vni", "VXLAN network identifier");
         add_param<Texts>(added, "--gateway", "gateway", "Addresses of the router on it, as in 10.1.0.1/24");
-        add_flag_param(added, "--masquerade", "masquerade", true, "It reaches the host's networks and beyond");
+        add_flag_param(added, "--masquerade", "masquerade", true,
+                       "It reaches the host's networks and beyond");
         add_removal(*bridge, "bridge_del", "remove a bridge that was added so", bridge_footer);
     }
 
@@ -457,10 +462,12 @@ struct CommandLine {
         apply->add_option("FILE", file, "Configuration (TOML) of the node")->required();
         apply->add_flag("--dry-run", dry_run, "Print what would be changed, and change nothing");
         apply
-            ->add_option("--confirm", confirm_s, "Go back unless weft confirm follows in this time (60s, 10m)")
+            ->add_option("--confirm", confirm_s,
+                         "Go back unless weft confirm follows in this time (60s, 10m)")
             ->type_name("TIME")
-            ->transform(CLI::AsNumberWithUnit(std::map<std::string, std::uint64_t>{{"s", 1}, {"m", 60}, {"h", 3600}},
-                                              CLI::AsNumberWithUnit::UNIT_OPTIONAL));
+            ->transform(
+                CLI::AsNumberWithUnit(std::map<std::string, std::uint64_t>{{"s", 1}, {"m", 60}, {"h", 3600}},
+                                      CLI::AsNumberWithUnit::UNIT_OPTIONAL));
     }
 
     void add_deny() {

@@ -173,7 +173,8 @@ int main(int argc, char** argv) {
         "routes between "
         "them, and carries what is meant for others to its peers, encrypted.\n\n"
         "It stays in the foreground, logs to standard error, and takes down all that it made on SIGTERM or "
-        "SIGINT; but on SIGTERM, if the service manager keeps descriptors (FDSTORE), it leaves devices, sockets "
+        "SIGINT; but on SIGTERM, if the service manager keeps descriptors (FDSTORE), it leaves devices, "
+        "sockets "
         "and sessions to the next weftd. "
         "`weft` asks it how it is. Check a configuration without starting: weft check FILE.",
         "weftd"};

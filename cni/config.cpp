@@ -16,10 +16,9 @@ using nlohmann::json;
 namespace {
 
 constexpr std::array<std::string_view, 19> known{
-    "cniVersion",    "cniVersions", "name",     "type",       "args",    "capabilities",
-    "runtimeConfig", "prevResult",  "dns",      "ipam",       "ipMasq",  "bridge",
-    "mtu",           "vlan",        "isolated", "spoofCheck", "control", "dataDir",
-    "hostInterface"};
+    "cniVersion", "cniVersions", "name",    "type",    "args",         "capabilities", "runtimeConfig",
+    "prevResult", "dns",         "ipam",    "ipMasq",  "bridge",       "mtu",          "vlan",
+    "isolated",   "spoofCheck",  "control", "dataDir", "hostInterface"};
 
 constexpr std::array<std::string_view, 3> known_of_own_ipam{"type", "pool", "routes"};
 

@@ -2,8 +2,8 @@
 //
 //    {"cniVersion": "1.1.0", "name": "pods", "type": "weft", "bridge": "pods", "mtu": 1400, "vlan": 10,
 //     "isolated": false, "spoofCheck": true, "control": "/run/weft/site-a.sock", "dataDir":
-//     "/var/lib/cni/weft", "hostInterface": "pods0", "dns": {"nameservers": ["10.1.0.1"]}, "ipam": {"type": "weft", "pool": "pods",
-//     "routes": [{"dst": "0.0.0.0/0"}]}}
+//     "/var/lib/cni/weft", "hostInterface": "pods0", "dns": {"nameservers": ["10.1.0.1"]}, "ipam": {"type":
+//     "weft", "pool": "pods", "routes": [{"dst": "0.0.0.0/0"}]}}
 //
 // What weft would have to ignore is refused (code 2), as a misspelt "isolated" would be an open door. DEL and
 // GC refuse nothing, so that what is there can be taken away: they read name, control, dataDir and ipam.type.

@@ -7,9 +7,9 @@
 //     "routes":     [{"dst": "0.0.0.0/0", "gw": "10.1.0.1"}],
 //     "dns":        {"nameservers": ["10.1.0.1"]}}
 //
-// Only the interface inside the container is listed: what lies outside of it is weftd's, by whatever name. Unless
-// the configuration names an interface of the host that is on the bridge: it is listed before, without a sandbox,
-// where plugins that come later look for the bridge of a bridge plugin.
+// Only the interface inside the container is listed: what lies outside of it is weftd's, by whatever name.
+// Unless the configuration names an interface of the host that is on the bridge: it is listed before, without
+// a sandbox, where plugins that come later look for the bridge of a bridge plugin.
 #pragma once
 
 #include <optional>

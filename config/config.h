@@ -112,7 +112,7 @@ struct Port {
     bool spoof_check =
         false;  // nothing but `mac` and `address` may be its sources; packet: these are of who is behind
     bool isolated = false;  // from the other isolated ports of its bridge
-    bool implied = false;  // not in the file: config/outside.h
+    bool implied = false;   // not in the file: config/outside.h
 
     friend bool operator==(const Port&, const Port&) = default;
 };

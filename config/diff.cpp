@@ -75,7 +75,8 @@ constexpr auto independent = [](const auto&) { return false; };
 constexpr auto equal = [](const auto& a, const auto& b) { return a == b; };
 
 bool stays(const Bridge& from, const Bridge& to) {
-    return from.arp_suppress == to.arp_suppress && from.max_stations == to.max_stations && from.max_stations_per_port == to.max_stations_per_port;
+    return from.arp_suppress == to.arp_suppress && from.max_stations == to.max_stations &&
+           from.max_stations_per_port == to.max_stations_per_port;
 }
 
 bool stays(const Port& from, const Port& to) {

@@ -21,8 +21,8 @@ std::expected<Config, Problems> load(const std::string& path);
 // Opens a key file for reading: a descriptor, or -1 with errno set.
 using OpenKey = std::function<int(const std::string& path)>;
 
-// `text` as if read from `path`. Relative key file paths are taken from path's folder. `open_key`: for whoever
-// may not open them himself.
+// `text` as if read from `path`. Relative key file paths are taken from path's folder. `open_key`: for
+// whoever may not open them himself.
 std::expected<Config, Problems> parse(std::string_view text, const std::string& path,
                                       const OpenKey& open_key = {});
 

@@ -17,8 +17,7 @@ constexpr bool continues_character(char c) noexcept {
 
 }  // namespace
 
-Report::Report(std::string file, OpenKey open_key)
-    : file_(std::move(file)), open_key_(std::move(open_key)) {}
+Report::Report(std::string file, OpenKey open_key) : file_(std::move(file)), open_key_(std::move(open_key)) {}
 
 int Report::open_key(const std::string& path) const {
     return open_key_ ? open_key_(path) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -1,5 +1,5 @@
-// What a self-test or a start has touched of code and constants, and what goes on does not need. It is file pages, shared
-// with other processes, and yet counted as ours.
+// What a self-test or a start has touched of code and constants, and what goes on does not need. It is file
+// pages, shared with other processes, and yet counted as ours.
 #pragma once
 
 namespace weft {

@@ -15,7 +15,8 @@ namespace {
 struct Pair {
     Pair() : Pair(DescriptorChannel::make_pair()) {}
 
-    explicit Pair(std::pair<Descriptor, Descriptor> ends) : a(std::move(ends.first)), b(std::move(ends.second)) {}
+    explicit Pair(std::pair<Descriptor, Descriptor> ends)
+        : a(std::move(ends.first)), b(std::move(ends.second)) {}
 
     DescriptorChannel a;
     DescriptorChannel b;
@@ -55,7 +56,9 @@ TEST_CASE("the other side's end is nothing received, and what is sent to it an e
     pair.a.finish();
     CHECK_FALSE(pair.b.receive());
     auto [alone, other] = DescriptorChannel::make_pair();
-    { const Descriptor gone = std::move(other); }
+    {
+        const Descriptor gone = std::move(other);
+    }
     const DescriptorChannel channel(std::move(alone));
     CHECK_THROWS_AS(channel.send({{"do", "something"}}), std::runtime_error);
 }

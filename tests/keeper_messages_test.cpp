@@ -78,7 +78,11 @@ TEST_CASE("a port that was made comes over with its queues and hooks, each where
     made.tuntap.queues.push_back(some_file());
     made.tuntap.queues.push_back(some_file());
     made.tuntap.netlink = some_file();
-    made.hooks = PortHooks{.is_veth = true, .leads_elsewhere = true, .device = 11, .patch = 12, .why_no_flows = "nothing arrives"};
+    made.hooks = PortHooks{.is_veth = true,
+                           .leads_elsewhere = true,
+                           .device = 11,
+                           .patch = 12,
+                           .why_no_flows = "nothing arrives"};
     for (int i = 0; i < 3; ++i) made.hooks->hooks.emplace_back(some_file());
 
     const MadePort got = through_a_channel(made);

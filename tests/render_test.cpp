@@ -100,8 +100,11 @@ TEST_CASE("the status is a page") {
           "  early drop  eth0: xdp native\n"
           "  early drop  eth1: none: nobody is denied\n"
           "warning: keylog is on\n");
-    status["fast_path"] = {
-        {"mode", "off"}, {"why_not", "switched off"}, {"flows", 0}, {"failed_paths", json::object()}, {"uplinks", json::array()}};
+    status["fast_path"] = {{"mode", "off"},
+                           {"why_not", "switched off"},
+                           {"flows", 0},
+                           {"failed_paths", json::object()},
+                           {"uplinks", json::array()}};
     status["public_key"] = nullptr;
     status["underlay"] = {{"esp", "[::]:4500"}, {"vxlan", nullptr}, {"device", nullptr}};
     status["warnings"] = json::array();

@@ -116,9 +116,10 @@ TEST_CASE("a configuration that is applied keeps what was added, and may not con
     Started a(folder.path());
     a.runtime.port_add(port("c1"));
     config::Config next;
-    CHECK_THROWS_WITH_AS(a.runtime.complete(next),
-                         "port c1 was added at run time, and there is no bridge pods any more: weft port del c1",
-                         std::runtime_error);
+    CHECK_THROWS_WITH_AS(
+        a.runtime.complete(next),
+        "port c1 was added at run time, and there is no bridge pods any more: weft port del c1",
+        std::runtime_error);
     next.bridges = a.node.config.bridges;
     a.runtime.complete(next);
     CHECK(next.ports == a.node.config.ports);

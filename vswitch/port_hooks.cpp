@@ -63,8 +63,8 @@ std::expected<void, std::string> add(PortHooks& port, int program, unsigned devi
     return {};
 }
 
-// The TAP goes with its queues and takes filters along, and unlike a link a filter costs no grace period of RCU
-// (10 ms or so, under a lock that all of the machine's devices share), neither here nor when it goes.
+// The TAP goes with its queues and takes filters along, and unlike a link a filter costs no grace period of
+// RCU (10 ms or so, under a lock that all of the machine's devices share), neither here nor when it goes.
 std::expected<void, std::string> add_to_tap(PortHooks& veth, int program, bool ingress, HookKind kind) {
     if (kind == HookKind::best && add(veth, program, veth.patch, ingress, HookKind::filters)) return {};
     return add(veth, program, veth.patch, ingress, kind);
@@ -95,8 +95,8 @@ Hook::~Hook() {
 }
 
 int Hook::attach_link(int program) noexcept {
-    const int fd = bpf_link_create(program, static_cast<int>(device_), ingress_ ? tcx_ingress : tcx_egress,
-                                   nullptr);
+    const int fd =
+        bpf_link_create(program, static_cast<int>(device_), ingress_ ? tcx_ingress : tcx_egress, nullptr);
     if (fd < 0) return -fd;
     link_ = Descriptor{fd};
     return 0;

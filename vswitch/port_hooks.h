@@ -18,7 +18,8 @@
 namespace weft {
 
 // Links end with the process that has them; on kernels before 6.6 there are none for tc, and filters (clsact)
-// take their place, which stay until the next one replaces them or their device goes. The best for the TAP of a veth are filters.
+// take their place, which stay until the next one replaces them or their device goes. The best for the TAP of
+// a veth are filters.
 enum class HookKind : std::uint8_t { best, links, filters };
 
 // A program at a device.

@@ -14,7 +14,7 @@ dump() {
     local pid=$1 folder=$2
     if [[ $pattern == core* ]]; then
         kill -ABRT "$pid"
-        wait "$pid" 2>/dev/null || true
+        wait_for "the core of $pid" 20 gone "$pid"  # not everyone is this shell's child; who is gone has written
         core=$(find "$folder" -name 'core*' | head -n 1)
     else
         gcore -o "$folder/core" "$pid" >"$folder.log" 2>&1
