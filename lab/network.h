@@ -1,0 +1,75 @@
+// The links, switches and routers of a lab, without clock, devices and processes. Hosts and sites are
+// outside: what they send comes in by send(), and what arrives for them is handed to `arrived`. The runner
+// puts TAP devices there, and real time; the simulation puts traffic generators there, and virtual time.
+//
+//   a host -- send() --> wire -> switch or router (a Datapath of its own) -> wire -> ... -> wire -- arrived
+//   --> a host
+//
+// A wire that does nothing hands a frame on at once, in the same call.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "lab/topology.h"
+#include "vswitch/emulation/wire.h"
+#include "vswitch/packet.h"
+
+namespace weft::lab {
+
+// ends[which] of a link.
+struct EndId {
+    LinkIndex link = 0;
+    std::uint8_t which = 0;
+
+    friend auto operator<=>(const EndId&, const EndId&) = default;
+};
+
+class Network {
+  public:
+    // Frames that have arrived for a host, site or real interface, at its end of a link. Takes them.
+    using Arrived = std::function<void(EndId end, std::vector<Packet>& frames, Instant now)>;
+
+    // Sees each frame that begins its way on a wire, or has arrived (once for each super-frame).
+    struct Sighting {
+        LinkIndex link;
+        Direction direction;
+        bool arrived;
+        Instant at;
+        std::span<const std::uint8_t> frame;
+        std::uint32_t original_size;
+    };
+
+    using Watcher = std::function<void(const Sighting&)>;
+
+    Network(const Topology& topology, PacketPool& pool, Instant start, Arrived arrived);
+    ~Network();
+    Network(const Network&) = delete;
+    Network& operator=(const Network&) = delete;
+
+    // A host or site has sent them by its end of a link; consumes and clears `frames`.
+    void send(EndId from, std::vector<Packet>& frames, Instant now);
+
+    // Everything that is due by `now` happens, in order of time.
+    void advance(Instant now);
+
+    // When advance() has something to do next; Instant::max(): not before something is sent.
+    [[nodiscard]] Instant next() const noexcept;
+
+    void set(LinkIndex link, Direction direction, const Impairment& impairment, Instant now);
+    void set_up(LinkIndex link, Direction direction, bool up, Instant now);
+
+    [[nodiscard]] const Wire& wire(LinkIndex link, Direction direction) const noexcept;
+
+    void watch(Watcher watcher);  // {}: nobody does
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace weft::lab
