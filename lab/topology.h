@@ -55,7 +55,10 @@ struct Router {
 
 // A weftd of its own in a namespace of its own, with its production configuration file.
 struct Site {
-    std::string config;  // the file's path
+    std::string config;                         // the file's path
+    std::vector<HostRoute> routes;              // of its namespace
+    std::map<std::string, std::string> sysctl;  // as a host's
+    std::vector<std::string> run;               // as a host's; before its weftd is started
 
     friend bool operator==(const Site&, const Site&) = default;
 };
@@ -183,6 +186,8 @@ struct Topology {
     std::string name;
     std::string file;
     std::uint64_t seed = 1;
+    std::vector<std::string> init;  // shell commands, one after the other, before anything is started; not in
+                                    // a node, but where all of them are seen
     std::vector<Node> nodes;
     std::vector<Link> links;
     std::vector<TimedEvent> events;
