@@ -23,10 +23,6 @@ constexpr std::size_t events_per_wakeup = 64;
 
 static_assert(config::Node::max_workers == max_workers);
 
-bool is_plain(const config::Peer& peer) {
-    return peer.encryption == config::Peer::Encryption::none;
-}
-
 // {"limit": N}
 std::size_t wanted_flows(const nlohmann::json& params) {
     constexpr std::size_t by_default = 50;
@@ -108,7 +104,7 @@ void Daemon::start(const config::Config& config) {
     }
 
     const config::Underlay& underlay = config.underlay;
-    const bool any_plain = std::ranges::any_of(config.peers, is_plain);
+    const bool any_plain = std::ranges::any_of(config.peers, &config::Peer::is_plain);
     const auto vxlan = any_plain ? std::optional{underlay.vxlan} : std::nullopt;
     guard_.open(config, vxlan ? std::vector{underlay.esp, *vxlan} : std::vector{underlay.esp});
     deny(config);

@@ -52,10 +52,6 @@ PortInfo::Kind kind_of(config::Port::Type type) {
     std::abort();
 }
 
-bool is_plain(const config::Peer& peer) {
-    return peer.encryption == config::Peer::Encryption::none;
-}
-
 // Ids are found by name, and a device and a peer may share theirs.
 bool is_device(PortInfo::Kind kind) {
     return kind != PortInfo::Kind::tunnel && kind != PortInfo::Kind::leg;
@@ -96,7 +92,7 @@ void Daemon::check_changes(const config::Config& next, const std::vector<Change>
         if (std::holds_alternative<config::ReplaceFastPath>(change)) throw_restart("[fastpath]");
     }
     for (const config::Peer& peer : next.peers) {
-        if (is_plain(peer) && !names_.node.vxlan)
+        if (peer.is_plain() && !names_.node.vxlan)
             throw_restart("that no peer is plain (encryption = \"none\")");
         if (peer.manual && !confined_.writes_files) throw_restart("that no peer has manual keys");
         const bool has_name = peer.endpoint_host && !IpAddress::parse(*peer.endpoint_host);
@@ -323,15 +319,15 @@ void Daemon::change(const config::AddPeer& add) {
     info.name = peer.name;
     info.bridges = peer.bridges;
     info.prefixes = peer.prefixes;
-    info.protection = peer.manual      ? PeerInfo::Protection::manual
-                      : is_plain(peer) ? PeerInfo::Protection::none
-                                       : PeerInfo::Protection::esp;
+    info.protection = peer.manual       ? PeerInfo::Protection::manual
+                      : peer.is_plain() ? PeerInfo::Protection::none
+                                        : PeerInfo::Protection::esp;
     if (info.protection == PeerInfo::Protection::esp) info.public_key = peer.public_key;
 
-    PeerOptions options{.encrypted = !is_plain(peer),
+    PeerOptions options{.encrypted = !peer.is_plain(),
                         .prefixes = peer.prefixes,
                         .routed_mtu = path_.routed(),
-                        .path_mtu = is_plain(peer) ? std::nullopt : std::optional{path_.underlay},
+                        .path_mtu = peer.is_plain() ? std::nullopt : std::optional{path_.underlay},
                         .probes_path = info.protection == PeerInfo::Protection::esp,
                         .liveness = {.keepalive = peer.keepalive, .ask_after = peer.dead_peer_detection},
                         .replay_window = peer.replay_window};

@@ -150,6 +150,8 @@ struct Peer {
     std::chrono::seconds dead_peer_detection{30};  // of silence, before the peer is asked; 0: off
     std::uint32_t replay_window = 8192;            // packets
 
+    [[nodiscard]] bool is_plain() const noexcept { return encryption == Encryption::none; }
+
     friend bool operator==(const Peer& a, const Peer& b) noexcept;
 };
 

@@ -57,7 +57,7 @@ std::string in_words(const Port& port) {
 
 std::string in_words(const Peer& peer) {
     std::string text = fmt::format("peer {} (", peer.name);
-    if (peer.encryption == Peer::Encryption::none) {
+    if (peer.is_plain()) {
         text += "not encrypted";
     } else {
         text += peer.manual ? "esp, manual keys" : "esp";
