@@ -5,7 +5,8 @@
 //   a host -- send() --> wire -> switch or router (a Datapath of its own) -> wire -> ... -> wire -- arrived
 //   --> a host
 //
-// A wire that does nothing hands a frame on at once, in the same call.
+// A wire that does nothing hands a frame on at once, in the same call. What does not end, as frames in a loop
+// of such wires, is cut off and counted.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "lab/topology.h"
+#include "overlay/snapshot.h"
 #include "vswitch/emulation/wire.h"
 #include "vswitch/packet.h"
 
@@ -31,7 +33,8 @@ struct EndId {
 
 class Network {
   public:
-    // Frames that have arrived for a host, site or real interface, at its end of a link. Takes them.
+    // Frames that have arrived for a host, site or real interface, at its end of a link. Takes them, and may
+    // send().
     using Arrived = std::function<void(EndId end, std::vector<Packet>& frames, Instant now)>;
 
     // Sees each frame that begins its way on a wire, or has arrived (once for each super-frame).
@@ -64,6 +67,12 @@ class Network {
     void set_up(LinkIndex link, Direction direction, bool up, Instant now);
 
     [[nodiscard]] const Wire& wire(LinkIndex link, Direction direction) const noexcept;
+
+    // Frames that went round in a loop and were dropped for it.
+    [[nodiscard]] std::uint64_t looped() const noexcept;
+
+    // Of a switch or router; empty of any other node.
+    [[nodiscard]] Snapshot snapshot(NodeIndex node, Instant now) const;
 
     void watch(Watcher watcher);  // {}: nobody does
 
