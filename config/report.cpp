@@ -1,5 +1,6 @@
 #include "config/report.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -24,7 +25,10 @@ int Report::open_key(const std::string& path) const {
 }
 
 void Report::add(Position at, std::string_view what, std::string_view cure) {
-    entries_.emplace(at, printable(fmt::format("{}: {}", what, cure)));
+    std::string text = printable(fmt::format("{}: {}", what, cure));
+    const auto [first, last] = entries_.equal_range(at);
+    if (std::any_of(first, last, [&](const auto& entry) { return entry.second == text; })) return;
+    entries_.emplace(at, std::move(text));
 }
 
 Problems Report::problems() const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>
@@ -24,9 +25,12 @@ class Report {
   public:
     explicit Report(std::string file, OpenKey open_key = {});
 
+    // The same at the same place is said once.
     void add(Position at, std::string_view what, std::string_view cure);
 
     [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
+
+    [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
     [[nodiscard]] Problems problems() const;
 

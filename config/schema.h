@@ -8,13 +8,26 @@
 
 namespace weft::config {
 
-enum class Kind : std::uint8_t { text, integer, boolean, integer_or_text, texts, integers, table, tables };
+enum class Kind : std::uint8_t {
+    text,
+    integer,
+    boolean,
+    integer_or_text,
+    texts,
+    integers,
+    table,
+    tables,
+    number,   // an integer or a float
+    scalar,   // a text, a number or a boolean
+    scalars,  // a text or an integer, or a list of them
+};
 
 struct Key {
     std::string_view name;
     Kind kind;
     bool required;
-    std::string_view example;  // a whole line of the file
+    std::string_view example;    // a whole line of the file
+    std::string_view meaning{};  // a sentence, for an editor
 };
 
 struct Schema {

@@ -4,6 +4,9 @@
 //
 // A list with an element of the wrong type reads as empty, so element i of what was read is element i of the
 // file. A Section points into the parsed file and the report, which must outlive it.
+//
+// A section may have tables below it: a key that its own table does not have is that of the first of them
+// that has it, and so it is with the keys of the tables in it.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +25,9 @@ namespace weft::config {
 
 class Section {
   public:
-    Section(const toml::table& table, const Schema& schema, Report& report) noexcept;
+    using Tables = std::vector<const toml::table*>;
+
+    Section(const toml::table& table, const Schema& schema, Report& report, Tables below = {});
 
     void check() const;
 
@@ -34,8 +39,21 @@ class Section {
     [[nodiscard]] std::optional<bool> boolean(std::string_view key) const;
     [[nodiscard]] std::vector<std::string> texts(std::string_view key) const;
     [[nodiscard]] std::vector<std::int64_t> integers(std::string_view key) const;
+
+    // Of a scalar: the text, or the number or boolean as it would be written. `scalars` takes one for a list
+    // of one.
+    [[nodiscard]] std::optional<std::string> scalar(std::string_view key) const;
+    [[nodiscard]] std::vector<std::string> scalars(std::string_view key) const;
+    [[nodiscard]] std::optional<double> number(std::string_view key) const;
+
     [[nodiscard]] std::optional<Section> table(std::string_view key, const Schema& schema) const;
     [[nodiscard]] std::vector<Section> tables(std::string_view key, const Schema& schema) const;
+
+    // The keys that are there, known or not, in the order of the alphabet.
+    [[nodiscard]] std::vector<std::string> keys() const;
+
+    // The tables under `key`, of the section and of those below it.
+    [[nodiscard]] Tables tables_at(std::string_view key) const;
 
     [[nodiscard]] Position at() const noexcept;                      // of the table
     [[nodiscard]] Position at(std::string_view key) const noexcept;  // of the value
@@ -51,8 +69,9 @@ class Section {
 
   private:
     void check_value(const Key& key, const toml::node& value) const;
+    [[nodiscard]] const toml::node* get(std::string_view key) const noexcept;
 
-    const toml::table* table_;
+    Tables tables_;  // the section's own, and those below it
     const Schema* schema_;
     Report* report_;
 };
