@@ -39,7 +39,7 @@ struct DelayModel {
     double correlation = 0;  // of a packet's jitter with the last one's
     bool reorders = false;   // a packet may overtake another; else it waits for the one before it
 
-    friend bool operator==(const DelayModel&, const DelayModel&) = default;
+    friend bool operator==(const DelayModel&, const DelayModel&);  // tables by value
 };
 
 struct NoLoss {
@@ -48,7 +48,7 @@ struct NoLoss {
 
 struct RandomLoss {
     double probability = 0;
-    double correlation = 0;
+    double correlation = 0;  // of a packet's loss with that of the one before it
 
     friend bool operator==(const RandomLoss&, const RandomLoss&) = default;
 };

@@ -7,6 +7,13 @@
 //
 // Nothing is allocated for a packet. What waits in a wire holds a buffer of the pool; when the pool runs low,
 // the queue counts as full.
+//
+// Every packet is in exactly one place:
+//
+//   offered + duplicated = delivered + lost + cut + too_big + queue_full + aqm_dropped + queued + under way
+//
+// The calls' times must not go back. What happens between two calls happens at its own time, not at that of
+// the second call: a link that is busy sends its packets back to back, however late it is asked.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vswitch/device/virtio_header.h"
 #include "vswitch/emulation/impairment.h"
 #include "vswitch/id.h"
 #include "vswitch/packet.h"
@@ -29,7 +37,7 @@ struct WireCounters {
     std::uint64_t lost = 0;         // by the loss model
     std::uint64_t cut = 0;          // offered or under way while the wire was down
     std::uint64_t too_big = 0;      // for its MTU
-    std::uint64_t queue_full = 0;   // drop tail
+    std::uint64_t queue_full = 0;   // drop tail, or the pool had no buffer
     std::uint64_t aqm_dropped = 0;  // CoDel
     std::uint64_t aqm_marked = 0;   // CoDel, ECN
     std::uint64_t corrupted = 0;
@@ -44,6 +52,7 @@ class Wire {
     struct Identity {
         std::uint64_t seed = 0;
         std::string_view name;  // of the link and the direction; only looked at by the constructor
+        LinkLayer link = LinkLayer::ethernet;  // none: it carries IP datagrams, as a TUN does
     };
 
     Wire(const Impairment& impairment, const Identity& identity, Instant start);
@@ -51,10 +60,12 @@ class Wire {
     Wire(Wire&&) noexcept;
     Wire& operator=(Wire&&) noexcept;
 
-    // From now on. What is under way arrives as it would have; what is queued leaves at the new rate.
+    // From now on. What is under way arrives as it would have; what is queued leaves at the new rate. Times
+    // of a schedule and a trace still count from `start`.
     void set(const Impairment& impairment, Instant now);
 
-    // Down: what is offered, queued or under way is lost, and counted as cut.
+    // A switch beside Impairment::up: the wire is up if both are. Down: what is offered, queued or under way
+    // is lost, and counted as cut.
     void set_up(bool up, Instant now);
 
     [[nodiscard]] bool is_up() const noexcept;
@@ -75,6 +86,7 @@ class Wire {
     [[nodiscard]] const WireCounters& counters() const noexcept;
     [[nodiscard]] std::size_t queued_packets() const noexcept;  // behind the rate
     [[nodiscard]] std::uint64_t queued_bytes() const noexcept;
+    [[nodiscard]] std::size_t under_way_packets() const noexcept;  // on their way to the other end
 
   private:
     struct State;
