@@ -81,6 +81,69 @@ constexpr std::array port_keys{
     Key{"isolated", Kind::boolean, optional, "isolated = true"},
 };
 
+// What may change while a link runs.
+constexpr std::array link_keys{
+    Key{"delay", Kind::scalar, optional, R"(delay = "10ms")", "How long a packet is under way, one way."},
+    Key{"jitter", Kind::scalar, optional, R"(jitter = "2ms")",
+        "How much the delay varies: uniform: at most so much more or less; else the standard deviation."},
+    Key{"distribution", Kind::scalar, optional, R"(distribution = "normal")",
+        "Of the jitter: uniform, normal, pareto, or a file of samples."},
+    Key{"delay_correlation", Kind::scalar, optional, R"(delay_correlation = "25%")",
+        "Of a packet's jitter with that of the one before it."},
+    Key{"reordering", Kind::scalar, optional, "reordering = true",
+        "Whether jitter may change the order of packets."},
+    Key{"loss", Kind::scalar, optional, R"(loss = "1%")",
+        "Which packets are lost: \"1%\", \"every 10\", \"gilbert-elliott 1% 25% 0% 100%\", \"4-state ...\"."},
+    Key{"loss_correlation", Kind::scalar, optional, R"(loss_correlation = "25%")",
+        "Of a packet's random loss with that of the one before it."},
+    Key{"corrupt", Kind::scalar, optional, R"(corrupt = "1e-6")", "The bit error rate."},
+    Key{"duplicate", Kind::scalar, optional, R"(duplicate = "1%")", "Packets that arrive twice."},
+    Key{"reorder", Kind::scalar, optional, R"(reorder = "1%")",
+        "Packets that are not delayed, and so overtake."},
+    Key{"rate", Kind::scalar, optional, R"(rate = "10mbit")",
+        "Bits a second of whole frames, without preamble and FCS."},
+    Key{"queue", Kind::scalar, optional, R"(queue = "64kB")",
+        "What may wait for the rate, in packets or bytes."},
+    Key{"discipline", Kind::scalar, optional, R"(discipline = "codel")",
+        "Of the queue: drop-tail, codel or fq-codel."},
+    Key{"target", Kind::scalar, optional, R"(target = "5ms")", "Of CoDel: how long a packet may wait."},
+    Key{"interval", Kind::scalar, optional, R"(interval = "100ms")",
+        "Of CoDel: how long all may have waited too long."},
+    Key{"mtu", Kind::scalar, optional, "mtu = 1400", "Larger packets are lost; of the layer above Ethernet."},
+    Key{"up", Kind::scalar, optional, "up = true", "Whether the link is up."},
+    Key{"trace", Kind::scalar, optional, R"(trace = "mobile.csv")",
+        "A file by which the link varies: Mahimahi's, or CSV of time, delay, loss and rate."},
+};
+
+template <std::size_t a, std::size_t b>
+constexpr std::array<Key, a + b> joined(const std::array<Key, a>& first, const std::array<Key, b>& second) {
+    std::array<Key, a + b> all{};
+    std::ranges::copy(first, all.begin());
+    std::ranges::copy(second, all.begin() + a);
+    return all;
+}
+
+constexpr std::array impairment_keys = joined(
+    link_keys, std::array{
+                   Key{"schedule", Kind::tables, optional, R"(schedule = [{ at = "10s", up = false }])",
+                       "What changes, and when, counted from when the link begins."},
+                   Key{"repeat", Kind::scalar, optional, R"(repeat = "60s")",
+                       "After how long the schedule begins again."},
+               });
+
+constexpr std::array scheduled_impairment_keys =
+    joined(std::array{Key{"at", Kind::scalar, required, R"(at = "10s")",
+                          "When, counted from when the link begins."}},
+           link_keys);
+
+constexpr std::array port_impairment_keys = joined(
+    impairment_keys,
+    std::array{
+        Key{"seed", Kind::integer, optional, "seed = 1", "Of the random choices."},
+        Key{"in", Kind::table, optional, "[port.impair.in]", "What is different from the device into weft."},
+        Key{"out", Kind::table, optional, "[port.impair.out]", "What is different from weft to the device."},
+    });
+
 constexpr std::array route_keys{
     Key{"to", Kind::text, required, R"(to = "0.0.0.0/0")"},
     Key{"via", Kind::text, optional, R"(via = "10.10.0.254")"},
@@ -123,6 +186,9 @@ const Schema offload_schema{"[offload]", offload_keys};
 const Schema fast_path_schema{"[fastpath]", fast_path_keys};
 const Schema bridge_schema{"[[bridge]]", bridge_keys};
 const Schema port_schema{"[[port]]", port_keys};
+const Schema impairment_schema{"the impairment of a link", impairment_keys};
+const Schema scheduled_impairment_schema{"an entry of 'schedule'", scheduled_impairment_keys};
+const Schema port_impairment_schema{"[port.impair]", port_impairment_keys};
 const Schema route_schema{"[[route]]", route_keys};
 const Schema peer_schema{"[[peer]]", peer_keys};
 const Schema manual_schema{"[peer.manual]", manual_keys};

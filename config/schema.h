@@ -44,6 +44,9 @@ extern const Schema offload_schema;
 extern const Schema fast_path_schema;
 extern const Schema bridge_schema;
 extern const Schema port_schema;
+extern const Schema impairment_schema;            // of [link.impair], and a direction of [port.impair]
+extern const Schema scheduled_impairment_schema;  // an entry of its `schedule`
+extern const Schema port_impairment_schema;       // of [port.impair]
 extern const Schema route_schema;
 extern const Schema peer_schema;
 extern const Schema manual_schema;
