@@ -1,32 +1,12 @@
 #!/bin/bash
 # podman's containers on weft: two hosts, each with its own weftd and podman, whose containers are in one network across an
 # encrypted overlay; names; a published port; a restart of weftd under them; and nothing is left behind.
-# In a mount namespace of its own, where there is but one kind of cgroups, whatever the machine has.
-[[ -n ${own_mounts-} || $EUID -ne 0 ]] || own_mounts=1 exec unshare --mount --propagation private "$0"
-# And where what podman and dnsname keep in /run is theirs alone.
-[[ $EUID -ne 0 ]] || { mount -t cgroup2 none /sys/fs/cgroup; mkdir -p /run/containers; mount -t tmpfs none /run/containers; }
-. "$(dirname "$0")/lib.sh"
-need podman busybox dnsmasq
-plugins=${WEFT_PLUGINS-/usr/lib/cni}
-[[ -x $plugins/portmap && -x $plugins/dnsname ]] || skip "no CNI plugins in $plugins: scripts/packages containers"
-[[ -x $WEFT_BIN/weft-cni ]] || skip "no weft-cni in $WEFT_BIN"
-podman info >/dev/null 2>&1 || skip "podman does not run here"
+. "$(dirname "$0")/podman_lib.sh" "$@"
+need dnsmasq
+[[ -x $plugins/dnsname ]] || skip "no dnsname in $plugins: scripts/packages containers"
 
 underlay
 key site-a site-b
-
-# A container's root: busybox and what it is linked with.
-mkdir -p "$work/root/bin" "$work/root/proc" "$work/root/etc" "$work/cni"
-cp "$(command -v busybox)" "$work/root/bin/busybox"
-for applet in sh ping wget nc ip cat sleep httpd ls; do ln -s busybox "$work/root/bin/$applet"; done
-ldd "$(command -v busybox)" 2>/dev/null | grep -o '/[^ ]*' | while read -r library; do
-    mkdir -p "$work/root${library%/*}"
-    cp "$library" "$work/root$library"
-done
-chmod -R a+rX "$work/root"
-chmod 755 "$work"
-cp "$WEFT_BIN/weft-cni" "$work/cni/weft"
-ln -s "$plugins"/* "$work/cni/"
 
 # site LETTER NUMBER OTHER OTHER-NUMBER: the bridge is stretched, and each host gives addresses of its own half.
 site() {
@@ -60,22 +40,8 @@ site a 1 b 2 | config site-a
 site b 2 a 1 | config site-b
 start site-a site-b
 
-# engine SITE COMMAND...: podman of that host.
+podman_host site-a site-b
 for name in site-a site-b; do
-    mkdir -p "$work/$name/net.d"
-    cat >"$work/$name/containers.conf" <<END
-[network]
-network_backend = "cni"
-cni_plugin_dirs = ["$work/cni"]
-network_config_dir = "$work/$name/net.d"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-[containers]
-default_sysctls = []
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-log_driver = "k8s-file"
-END
     for network in pods shared; do
         ipam='{"type": "weft"}' host='' names=''
         # One name server: the plugin has one folder in /run for all networks of a name.
@@ -95,12 +61,6 @@ END
 END
     done
 done
-engine() {
-    local site=$1
-    shift
-    on "$site" env CONTAINERS_CONF="$work/$site/containers.conf" podman --root "$work/$site/storage" \
-        --runroot "$work/$site/run" --tmpdir "$work/$site/tmp" "$@"
-}
 
 # run SITE NAME NETWORK [OPTION...]: a container that serves its name by HTTP.
 run() {
@@ -112,13 +72,7 @@ run() {
     engine "$site" run -d --name "$name" --network "$network" --cgroups=disabled -v "$work/www-$name:/www:ro" "$@" \
         --rootfs "$work/root" httpd -f -p 80 -h /www >"$work/run-$name.txt" 2>&1 || fail "podman run $name: $(cat "$work/run-$name.txt")"
 }
-before_exit() {
-    local site
-    for site in site-a site-b; do engine "$site" rm -f -a -t 0 >/dev/null 2>&1; done
-    grep -o " $work/[^ ]*" /proc/mounts | sort -r | while read -r mounted; do umount -l "$mounted"; done
-}
 
-address_of() { engine "$1" inspect "$2" | jq -r '.[0].NetworkSettings.Networks | to_entries[0].value.IPAddress'; }
 # get ADDRESS PORT: by a shell where there is busybox; its wget wants more of glibc than a small root has.
 # shellcheck disable=SC2016  # it is the container's shell that expands it
 get='printf "GET /index.html HTTP/1.0\r\n\r\n" | busybox nc -w 3 "$1" "$2" | busybox tail -n 1'

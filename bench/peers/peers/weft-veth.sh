@@ -6,7 +6,7 @@ TOPOLOGY=local
 up() {
     weftd "$SWITCH" sw <<END
 [fastpath]
-mode = "tc"
+mode = "${FAST_PATH:-tc}"
 
 [[bridge]]
 name = "lan"
