@@ -173,15 +173,15 @@ void Network::State::deliver_ready() {
     ready.clear();
 }
 
-// A frame that has passed more links than there are switches and routers, at one instant, goes round in a
-// loop.
+// What has passed so many links at one instant goes round in a loop. The longest way without one is that of a
+// datagram whose routers all have to ask for the next one first.
 void Network::State::deliver(std::size_t wire, std::size_t hops) {
     delivered.clear();
     wires[wire].deliver(time, delivered);
     agenda.set(static_cast<std::uint32_t>(wire), std::max(wires[wire].next(), time + Duration{1}));
     if (delivered.empty()) return;
     if (watcher) sight(wire, delivered, true);
-    if (hops > devices.size() || delivered.size() > budget) {
+    if (hops > 4 * (devices.size() + 1) || delivered.size() > budget) {
         looped += delivered.size();
         return delivered.clear();
     }
