@@ -1,13 +1,11 @@
 #include "lab/lab_fields.h"
 
-#include <algorithm>
-#include <array>
 #include <charconv>
-#include <cmath>
+#include <chrono>
 
 #include <fmt/format.h>
 
-#include "config/fields.h"
+#include "config/link_values.h"
 #include "config/report.h"
 
 namespace weft::lab {
@@ -18,28 +16,6 @@ using config::quoted;
 using config::Section;
 
 constexpr config::Schema free_schema{"a table of names and values", {}};
-
-struct Unit {
-    std::string_view name;
-    double factor;
-};
-
-constexpr std::array time_units{Unit{"ns", 1},  Unit{"us", 1e3}, Unit{"ms", 1e6},
-                                Unit{"s", 1e9}, Unit{"m", 60e9}, Unit{"h", 3600e9}};
-constexpr std::array rate_units{Unit{"bit", 1}, Unit{"kbit", 1e3}, Unit{"mbit", 1e6}, Unit{"gbit", 1e9}};
-
-// A number, not negative, and one of the units.
-template <std::size_t N>
-std::optional<double> with_unit(std::string_view text, const std::array<Unit, N>& units) noexcept {
-    double number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
-    if (error != std::errc{} || !std::isfinite(number) || number < 0) return std::nullopt;
-    const std::string_view unit{stop, static_cast<std::size_t>(end - stop)};
-    const auto found = std::ranges::find(units, unit, &Unit::name);
-    if (found == units.end()) return std::nullopt;
-    return number * found->factor;
-}
 
 void flatten_sysctl(const Section& section, const std::string& prefix,
                     std::map<std::string, std::string>& out) {
@@ -83,30 +59,22 @@ std::optional<std::uint32_t> read_whole_number(const Section& section, std::stri
 }
 
 std::optional<Duration> read_time(const Section& section, std::string_view key) {
-    constexpr double longest = 1e18;  // thirty years
+    constexpr Duration longest = std::chrono::hours{24 * 365};
     const auto text = section.text(key);
     if (!text) return std::nullopt;
-    const auto time = with_unit(*text, time_units);
-    if (!time || *time > longest) {
-        section.problem(key, fmt::format("{} is not a time", quoted(*text)),
-                        R"(write a number and its unit, ns, us, ms, s, m or h, as in "1.5s")");
-        return std::nullopt;
-    }
-    return Duration{std::llround(*time)};
+    const auto time = config::parse_precise_duration(*text, longest);
+    if (time) return *time;
+    section.problem(key, time.error().what, time.error().cure);
+    return std::nullopt;
 }
 
 std::optional<double> read_bit_rate(const Section& section, std::string_view key) {
-    constexpr double highest = 1e12;
-    if (const auto number = section.number(key); number && *number > 0 && *number <= highest) return number;
     const auto text = section.scalar(key);
     if (!text) return std::nullopt;
-    const auto rate = with_unit(*text, rate_units);
-    if (!rate || *rate <= 0 || *rate > highest) {
-        section.problem(key, fmt::format("{} is not a rate", quoted(*text)),
-                        R"(write a number and its unit, bit, kbit, mbit or gbit, as in "10mbit")");
-        return std::nullopt;
-    }
-    return rate;
+    const auto rate = config::parse_rate(*text);
+    if (rate) return static_cast<double>(*rate);
+    section.problem(key, rate.error().what, rate.error().cure);
+    return std::nullopt;
 }
 
 std::vector<Prefix> read_addresses(const Section& section, std::string_view key) {

@@ -18,10 +18,10 @@ namespace weft::lab {
 std::optional<std::uint32_t> read_whole_number(const config::Section& section, std::string_view key,
                                                std::uint32_t low, std::uint32_t high);
 
-// "1.5s", "20ms", "300us", "10ns", "5m", "1h": from 0.
+// "1.5s", "20ms", "300us", "10ns", "5m", "1h": from 0 to a year.
 std::optional<Duration> read_time(const config::Section& section, std::string_view key);
 
-// "10mbit", "1.5gbit", "64kbit", "800bit", or a number of bits a second.
+// "10mbit", "1.5gbit", "64kbit": bits a second.
 std::optional<double> read_bit_rate(const config::Section& section, std::string_view key);
 
 // "10.0.0.1/24" or a list; empty if one of them is wrong.

@@ -24,4 +24,8 @@ extern const config::Schema traffic_schema;
 // The keys of [[bridge]], and some of a lab's.
 const config::Schema& switch_schema();
 
+// The JSON Schema of a lab's file, as text. It knows which keys there are and of which types; what values
+// mean is checked by parse() (topology_file.h) only.
+std::string json_schema();
+
 }  // namespace weft::lab

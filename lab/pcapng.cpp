@@ -84,9 +84,8 @@ void PcapngWriter::put16(std::uint16_t value) {
 }
 
 void PcapngWriter::put32(std::uint32_t value) {
-    buffer_.insert(buffer_.end(),
-                   {static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(value >> 8U),
-                    static_cast<std::uint8_t>(value >> 16U), static_cast<std::uint8_t>(value >> 24U)});
+    put16(static_cast<std::uint16_t>(value));
+    put16(static_cast<std::uint16_t>(value >> 16U));
 }
 
 void PcapngWriter::put_padded(std::span<const std::uint8_t> bytes) {
