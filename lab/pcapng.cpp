@@ -84,8 +84,9 @@ void PcapngWriter::put16(std::uint16_t value) {
 }
 
 void PcapngWriter::put32(std::uint32_t value) {
-    put16(static_cast<std::uint16_t>(value));
-    put16(static_cast<std::uint16_t>(value >> 16U));
+    buffer_.insert(buffer_.end(),
+                   {static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(value >> 8U),
+                    static_cast<std::uint8_t>(value >> 16U), static_cast<std::uint8_t>(value >> 24U)});
 }
 
 void PcapngWriter::put_padded(std::span<const std::uint8_t> bytes) {
