@@ -1,8 +1,8 @@
 // The event loop: libuv behind types whose lifetime is that of the object, so that nobody else needs to know
 // it.
 //
-// Lifetime   A Timer, Poll, Signal, Wakeup, UnixServer or UnixStream is live from construction to destruction
-// and may be
+// Lifetime   A Timer, Alarm, Poll, Signal, Wakeup, UnixServer or UnixStream is live from construction to
+// destruction and may be
 //            destroyed at any time, also by its own callback: no callback comes after the destructor, and the
 //            memory that libuv still holds (with the callback and what that captured) goes in a later turn of
 //            the loop. Every handle must be gone before its Loop, whose destructor aborts otherwise.
@@ -10,7 +10,8 @@
 // the loop
 //            stops, and run() throws the first such exception.
 // Threads    A loop and its handles belong to one thread. The exception is Wakeup::send().
-// Time       Loop::now() is read once a wakeup and has milliseconds; a timer never fires before its time.
+// Time       Loop::now() is read once a wakeup and has milliseconds; a timer never fires before its time. An
+//            Alarm has nanoseconds.
 #pragma once
 
 #include <array>
@@ -85,6 +86,24 @@ class Timer {
   private:
     loop_detail::Handle<State> state_;
 };
+
+// Once, at a point of CLOCK_MONOTONIC, as precisely as the kernel's timers are (timerfd_create(2)).
+class Alarm {
+  public:
+    Alarm(Loop& loop, std::function<void()> fired);
+
+    // Replaces what was set before. A point that has passed is one in the next turn of the loop.
+    void set(Instant at);
+    void clear();
+
+    struct State;
+
+  private:
+    loop_detail::Handle<State> state_;
+};
+
+// CLOCK_MONOTONIC now.
+[[nodiscard]] Instant precise_now() noexcept;
 
 // Watches a descriptor, which is made non-blocking, stays the caller's and must outlive this object. A call
 // is a hint: reading may still find nothing (EAGAIN). An error of the descriptor is reported as readable and

@@ -77,6 +77,47 @@ TEST_CASE("timers fire in the order of their times, a repeating one until it is 
     CHECK(order == "arrrc");
 }
 
+TEST_CASE("an alarm fires once, within the millisecond and not before its time") {
+    Loop loop;
+    std::vector<Instant> fired;
+    Alarm alarm{loop, [&] { fired.push_back(precise_now()); }};
+    Timer end{loop, [&] { loop.stop(); }};
+    const Instant at = precise_now() + 1'300us;
+    alarm.set(at);
+    end.start(20ms);
+    loop.run();
+    REQUIRE(fired.size() == 1);
+    CHECK(fired[0] >= at);
+}
+
+TEST_CASE("an alarm that is set anew fires at the new time alone, and a cleared one never") {
+    Loop loop;
+    int fired = 0;
+    std::optional<Alarm> alarm;
+    const Instant start = precise_now();
+    alarm.emplace(loop, [&] {
+        ++fired;
+        alarm->set(precise_now() + 1ms);
+        alarm->clear();
+    });
+    Timer end{loop, [&] { loop.stop(); }};
+    alarm->set(start + 1ms);
+    alarm->set(start + 8ms);
+    end.start(4ms);
+    loop.run();
+    CHECK(fired == 0);
+    end.start(20ms);
+    loop.run();
+    CHECK(fired == 1);
+}
+
+TEST_CASE("an alarm for a point of time that has passed fires at once") {
+    Loop loop;
+    Alarm alarm{loop, [&] { loop.stop(); }};
+    alarm.set(Instant{});
+    loop.run();
+}
+
 TEST_CASE("a timer never fires before its time, even if that has a fraction of a millisecond") {
     Loop loop;
     const auto start = loop.now();
