@@ -95,6 +95,14 @@ Client::~Client() {
     close(descriptor_);
 }
 
+int Client::peer() const {
+    ucred who{};
+    socklen_t size = sizeof(who);
+    if (getsockopt(descriptor_, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
+        throw std::runtime_error(fmt::format("cannot ask who serves {}: {}", path_, message_of(errno)));
+    return who.pid;
+}
+
 json Client::call(std::string_view method, const json& params) {
     const auto id = ++last_id_;
     json request = {{"jsonrpc", "2.0"}, {"id", id}, {"method", method}};

@@ -41,11 +41,19 @@ class Client {
     // From now on no call waits beyond `until`.
     void give_up(std::chrono::steady_clock::time_point until) noexcept { until_ = until; }
 
+    // The process id of whoever serves the socket, as it is seen from here.
+    [[nodiscard]] int peer() const;
+
     // The method's result. Waits for ten seconds at most for each part of the answer.
     nlohmann::json call(std::string_view method, const nlohmann::json& params);
 
     // The `params` of the next notification, which may be long in coming. The end of the daemon is an error.
     nlohmann::json next_notification();
+
+    // To wait for it with something else: readable, or something has come already that nobody asked for yet.
+    [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+
+    [[nodiscard]] bool has_heard_more() const noexcept { return received_.find('\n') != std::string::npos; }
 
   private:
     void send(std::string_view bytes) const;

@@ -1,5 +1,6 @@
-// Between weftd and its keeper (keeper.h): messages of JSON, each with file descriptors (SCM_RIGHTS,
-// unix(7)), over a SOCK_SEQPACKET pair. What comes through it was sent by the same program.
+// Between two processes of one program (weftd and its keeper, keeper.h): messages of JSON, each with file
+// descriptors (SCM_RIGHTS, unix(7)), over a SOCK_SEQPACKET pair. What comes through it was sent by the same
+// program.
 //
 // Errors: std::runtime_error; the end of the other side is nothing received. A message has at most
 // max_descriptors, and 1 MiB.
@@ -36,6 +37,9 @@ class DescriptorChannel {
 
     // No more is sent; receive() goes on.
     void finish() const noexcept;
+
+    // For the event loop: readable when receive() would not wait.
+    [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
 
   private:
     Descriptor socket_;
