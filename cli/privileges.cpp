@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <stdexcept>
 
@@ -157,7 +158,18 @@ User find_user(const std::string& name_or_number) {
     return {name_or_number, found->pw_uid, found->pw_gid};
 }
 
+// user_namespaces(7): a line for each range, of its first number inside, outside, and how many.
+bool is_alone_in_user_namespace() {
+    std::ifstream map("/proc/self/uid_map");
+    std::uint64_t inside = 0;
+    std::uint64_t outside = 0;
+    std::uint64_t users = 0;
+    if (!(map >> inside >> outside >> users) || users != 1) return false;
+    return !(map >> inside);
+}
+
 std::optional<User> choose_user(const std::optional<std::string>& wanted) {
+    if (is_alone_in_user_namespace()) return std::nullopt;
     if (wanted) return find_user(*wanted);
     if (::geteuid() != 0) return std::nullopt;
     try {

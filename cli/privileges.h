@@ -32,7 +32,12 @@ struct User {
 // std::runtime_error if there is no such user.
 User find_user(const std::string& name_or_number);
 
+// Root of a user namespace that has no other user, as in a lab of weft's, or by unshare -r: outside it is an
+// ordinary one, and there is nobody else to become.
+bool is_alone_in_user_namespace();
+
 // The user to become: `wanted`; or without it "weft", if this process is root's and there is such a user.
+// Nothing: stays who it is, also if it is alone in its user namespace, whatever is wanted.
 std::optional<User> choose_user(const std::optional<std::string>& wanted);
 
 // Makes a folder of the user's, if there is none; what is there stays as it is, and what cannot be made is

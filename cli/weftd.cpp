@@ -81,7 +81,7 @@ void warn(weft::Daemon& daemon, const std::string& warning) {
 // Everything is open.
 void give_up_privileges(const Rights& rights, weft::Daemon& daemon) {
     weft::drop_privileges(rights.privileges);
-    const bool stays_root = ::geteuid() == 0;
+    const bool stays_root = ::geteuid() == 0 && !weft::is_alone_in_user_namespace();
     weft::enter_sandbox(rights.calls);
     if (stays_root) {
         warn(daemon, "runs as root, though without capabilities: make a user for it (useradd --system weft)");
