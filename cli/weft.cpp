@@ -1,5 +1,6 @@
 // The command `weft`: asks a running daemon, checks a configuration, makes keys.
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -9,8 +10,10 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -88,6 +91,7 @@ constexpr auto footer =
     "  weft deny add 203.0.113.0/24\n"
     "  weft check /etc/weft/site-a.toml\n"
     "  weft apply --confirm 60s /etc/weft/site-a.toml; weft confirm\n"
+    "  weft lab up office.toml; weft lab exec client ping server\n"
     "  (umask 077; weft genkey > site-a.key); weft pubkey < site-a.key\n"
     "\n"
     "Units: tables use binary multiples (1 MiB = 1048576 bytes); JSON has plain numbers with the unit in "
@@ -394,6 +398,8 @@ struct CommandLine {
         add("genkey", "print a new private key", key_footer, run_genkey);
         add("pubkey", "read a private key from standard input, print its public key", key_footer, run_pubkey);
         add("genpsk", "print a new preshared key", key_footer, run_genpsk);
+        // For the help: it has become weft-lab before.
+        add("lab", "emulate networks on this machine: see weft lab --help", "", [] { return wrong_usage; });
         add("version", "print the version", "", print_version);
     }
 
@@ -499,6 +505,17 @@ struct CommandLine {
     }
 };
 
+// The program beside this one.
+[[noreturn]] void become_lab(char** argv) {
+    const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "weft-lab";
+    std::string name = "weft-lab";
+    argv[1] = name.data();
+    execv(program.c_str(), argv + 1);
+    const int error = errno;
+    throw std::runtime_error(fmt::format("cannot run {}: {}", program.string(),
+                                         std::generic_category().message(error)));
+}
+
 int run(int argc, char** argv) {
     CommandLine line;
     try {
@@ -517,6 +534,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     try {
+        if (argc > 1 && argv[1] == std::string_view{"lab"}) weft::become_lab(argv);
         weft::keep_openssl_in_secret_memory();
         return weft::run(argc, argv);
     } catch (const std::exception& failure) {
