@@ -45,7 +45,12 @@ void apply(const SetLink& change, Topology& topology, Network& network, Instant 
 void switch_link(Topology& topology, Network& network, const SwitchLink& change, Instant now) {
     Link& link = topology.links.at(change.link);
     for (const Direction direction : directions(change.direction)) {
-        link.impairment[static_cast<std::size_t>(direction)].up = change.up;
+        // What the file has down is brought up by the same command.
+        Impairment& configured = link.impairment[static_cast<std::size_t>(direction)];
+        if (change.up && !configured.up) {
+            configured.up = true;
+            network.set(change.link, direction, configured, now);
+        }
         network.set_up(change.link, direction, change.up, now);
     }
 }

@@ -145,10 +145,10 @@ struct TimedEvent {
 struct Step {
     struct Expectation {
         int status = 0;
-        std::optional<std::string> output;   // is somewhere in it
-        std::optional<std::string> pointer;  // RFC 6901 into the output, which is JSON: a number, and
-        std::optional<double> at_least;
-        std::optional<double> at_most;
+        std::optional<std::string> output{};   // is somewhere in it
+        std::optional<std::string> pointer{};  // RFC 6901 into the output, which is JSON: a number, and
+        std::optional<double> at_least{};
+        std::optional<double> at_most{};
 
         friend bool operator==(const Expectation&, const Expectation&) = default;
     };

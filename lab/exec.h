@@ -1,0 +1,15 @@
+// Programs in a node of a running lab, started from outside with the terminal, folder and environment of
+// whoever asks: `weft lab exec`, `weft lab shell`. The kernel lets the user do so to whom the lab's user
+// namespace belongs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace weft::lab {
+
+// Returns the program's exit status, 128 and the signal's number if one ended it; 127 if there is no such
+// program. The calling process has one thread, and is in the lab's namespaces afterwards.
+int exec_in_node(const std::string& lab, const std::string& node, const std::vector<std::string>& command);
+
+}  // namespace weft::lab
