@@ -39,18 +39,16 @@ class FrontLink {
         poll_.watch({.readable = true});
     }
 
-    void up(const Runner& runner) {
-        channel_.send({{"up", true}, {"warnings", runner.warnings()}});
-        const auto answer = channel_.receive();
-        if (!answer || !answer->body.value("go_on", false)) return loop_.stop();
-        if (!answer->body.value("stays", false)) poll_.watch({});
-    }
+    void up(const Runner& runner) const { channel_.send({{"up", true}, {"warnings", runner.warnings()}}); }
 
   private:
     void heard() {
-        if (!channel_.receive()) {
+        const auto message = channel_.receive();
+        if (!message) {
             poll_.watch({});
             loop_.stop();
+        } else if (message->body.value("go_on", false) && !message->body.value("stays", false)) {
+            poll_.watch({});
         }
     }
 
