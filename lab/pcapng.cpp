@@ -38,7 +38,10 @@ PcapngWriter::PcapngWriter(Sink sink, std::uint32_t snap) : sink_(std::move(sink
 }
 
 PcapngWriter::~PcapngWriter() {
-    flush();
+    try {
+        flush();
+    } catch (...) {  // NOLINT(bugprone-empty-catch): as its declaration says
+    }
 }
 
 std::uint32_t PcapngWriter::add_interface(std::string_view name, std::string_view description) {
@@ -75,8 +78,12 @@ void PcapngWriter::write(const Frame& frame) {
 
 void PcapngWriter::flush() {
     if (buffer_.empty()) return;
-    sink_(buffer_);
-    buffer_.clear();
+    // What the sink has refused once it is not given again.
+    std::vector<std::uint8_t> piece_of_file;
+    piece_of_file.swap(buffer_);
+    sink_(piece_of_file);
+    piece_of_file.clear();
+    buffer_.swap(piece_of_file);
 }
 
 void PcapngWriter::put16(std::uint16_t value) {

@@ -33,7 +33,7 @@ class PcapngWriter {
 
     // Of each frame at most `snap` bytes are kept; 0: all.
     explicit PcapngWriter(Sink sink, std::uint32_t snap = 0);
-    ~PcapngWriter();  // flushes
+    ~PcapngWriter();  // flushes; who wants to hear what the sink throws has called flush() before
     PcapngWriter(const PcapngWriter&) = delete;
     PcapngWriter& operator=(const PcapngWriter&) = delete;
 

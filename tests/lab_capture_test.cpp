@@ -1,5 +1,6 @@
 // Captures: pcapng as it is written, and pcap and pcapng as they are read.
 #include <algorithm>
+#include <stdexcept>
 
 #include <doctest/doctest.h>
 
@@ -87,6 +88,19 @@ TEST_CASE("a pcapng keeps the first bytes of a frame if it is told to") {
     REQUIRE(frames);
     REQUIRE(frames->size() == 1);
     CHECK((*frames)[0].bytes == Bytes{1, 2, 3, 4, 0, 0});
+}
+
+TEST_CASE("a sink that fails is heard of once, and is not asked again") {
+    int asked = 0;
+    {
+        PcapngWriter writer([&](auto) {
+            ++asked;
+            throw std::runtime_error("disk full");
+        });
+        writer.add_interface("eth0");
+        CHECK_THROWS_WITH_AS(writer.flush(), "disk full", std::runtime_error);
+    }
+    CHECK(asked == 1);
 }
 
 TEST_CASE("what is written as pcapng can be read") {
