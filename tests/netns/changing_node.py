@@ -17,7 +17,7 @@ import struct
 import sys
 import time
 
-from moving_station import BROADCAST, FLOWS, LIBC, MAC_C1, MAC_MOVING, Control, frame, numbers, open_in
+from moving_station import BROADCAST, FLOWS, MAC_C1, MAC_MOVING, Control, enter, frame, numbers, open_in
 
 NODE, PEERS, PORT = "192.0.2.1", ("192.0.2.2", "192.0.2.3"), 4789
 VXLAN = struct.pack("!II", 0x08000000, 100 << 8)
@@ -27,8 +27,7 @@ class Remote:
     """The peer, at both of its addresses."""
 
     def __init__(self, namespace):
-        with open(f"/run/netns/{namespace}", encoding="ascii") as handle:
-            LIBC.setns(handle.fileno(), 0x40000000)
+        enter(namespace)
         self.sockets = []
         for address in PEERS:
             opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

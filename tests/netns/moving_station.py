@@ -26,10 +26,14 @@ FLOWS = 8
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def open_in(namespace):
+def enter(namespace):
     with open(f"/run/netns/{namespace}", encoding="ascii") as handle:
         if LIBC.setns(handle.fileno(), 0x40000000) != 0:
             raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
+
+
+def open_in(namespace):
+    enter(namespace)
     opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     opened.bind(("eth0", 0))
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
