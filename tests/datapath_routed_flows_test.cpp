@@ -292,6 +292,10 @@ TEST_CASE("whatever changes its way voids a routed flow") {
         {"a peer is added", red_host, blue_host, topology([](Topology& t) {
              t.add_peer(PeerId{1}, PortId{9}, {.prefixes = {prefix("10.1.0.2/32")}, .liveness = {}});
          })},
+        {"a peer's prefixes now have the sender", red_host, blue_host, topology([](Topology& t) {
+             t.change_peer(peer, {.bridges = {red, blue}, .prefixes = {}},
+                           {.bridges = {red, blue}, .prefixes = {prefix("10.1.0.2/32")}});
+         })},
         {"the peer is removed", red_host, far_host, topology([](Topology& t) { t.remove_peer(peer); })},
         {"the peer is elsewhere", red_host, far_host,
          [](RoutedNode& node) { node.datapath.set_endpoint(peer, {ip("192.0.2.3"), 4789}); }},
