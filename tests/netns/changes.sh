@@ -4,18 +4,41 @@
 . "$(dirname "$0")/lib.sh"
 need python3
 
-ns c1 c2 c3 node remote
+ns c1 c2 c3 c4 node remote
+key node elsewhere
 link node under remote under
 address node under 192.0.2.1/24
 address remote under 192.0.2.2/24 192.0.2.3/24
 
-# The node, with what $more adds.
+# Where c1 is routed to, and a peer that is never there.
+beside() {
+    cat <<END
+[[bridge]]
+name = "other"
+gateway = ["10.8.0.254/24"]
+
+[[port]]
+name = "c4"
+type = "veth"
+device = "eth0"
+netns = "$(ns_name c4)"
+bridge = "other"
+
+[[peer]]
+name = "elsewhere"
+public_key = "$(public_key elsewhere)"
+END
+}
+
 write_config() {
     {
+        beside
         cat <<END
+
 [[bridge]]
 name = "lan"
 vni = 100
+gateway = ["10.7.0.254/24"]
 END
         for name in c1 c2 c3; do
             cat <<END
@@ -67,7 +90,7 @@ sed 's/netns = ".*-c3"/netns = "no-such-namespace"/' "$work/node.toml" >"$work/l
 ! weft node apply "$work/late.toml" 2>"$work/late.txt" || fail "a port in no namespace was applied"
 cat "$work/late.txt"
 grep -q 'nothing was changed.*no-such-namespace' "$work/late.txt" || fail "the error does not say what"
-[[ $(query node ports '[.ports[] | select(.kind == "veth")] | length') == 3 ]] || fail "a port is missing after a change that failed"
+[[ $(query node ports '[.ports[] | select(.kind == "veth")] | length') == 4 ]] || fail "a port is missing after a change that failed"
 sed 's/^workers = .*/workers = 7/' "$work/node.toml" >"$work/node2.toml"
 ! weft node apply "$work/node2.toml" 2>"$work/restart.txt" || fail "[node] was changed"
 grep -q 'restart' "$work/restart.txt" || fail "the error does not say that it takes a restart"
@@ -92,10 +115,14 @@ say "SIGHUP reads the file again"
 kill -HUP "${daemon[node]}"
 wait_for "the file's VLANs" 5 back
 
-[[ $(query node status .fast_path) != off ]] || { say "without a fast path"; exit; }
-say "flows in the kernel under ${WEFT_CHANGES-150} changes"
-sed '/^\[\[bridge\]\]/,$d' "$work/node.toml" >"$work/head.toml"
+say "flows, in the kernel if it has them, under ${WEFT_CHANGES-150} changes"
+{ sed '/^\[\[bridge\]\]/,$d' "$work/node.toml"; beside; } >"$work/head.toml"
 for n in 1 2; do on "c$n" ip address flush dev eth0; done
+address c1 eth0 10.7.0.1/24
+address c4 eth0 10.8.0.1/24
+on c1 ip route add default via 10.7.0.254
+on c4 ip route add default via 10.8.0.254
+wait_for "c4 is reached" 10 reaches c1 10.8.0.1
 python3 "$here/changing_node.py" "${WEFT_CHANGES-150}" "$work/node.sock" "$work/head.toml" \
-    "$(ns_name c1)" "$(ns_name c2)" "$(ns_name c3)" "$(ns_name remote)" || fail "packets went the old way, or were lost"
+    "$(ns_name c1)" "$(ns_name c2)" "$(ns_name c3)" "$(ns_name c4)" "$(ns_name remote)" || fail "packets went the old way, or were lost"
 query node flows '.flow_table'

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """A node whose configuration changes all the time, under flows that the kernel carries.
 
-    changing_node.py CHANGES CONTROL NODE-TOML C1 C2 C3 REMOTE
+    changing_node.py CHANGES CONTROL NODE-TOML C1 C2 C3 C4 REMOTE
 
-c1 sends probes of eight flows to a station that is at c2, at c3, or behind a plain peer in REMOTE, and is answered from there. A
-change is one of: the station moves (acknowledged when c1 has its broadcast and all workers know); c2's or c3's VLAN; their port goes or comes back; the
-peer is stretched to the bridge or not; the peer has another address. All but the first are made by the control method `apply`, and
-acknowledged by its answer. No probe that is sent after that may come to where it must not go any more. Prints what happened, and
-exits with 1 if one did.
+c1 sends probes of eight flows to a station that is at c2, at c3, or behind a plain peer in REMOTE, and is answered from there. c1's
+own stack and c4, on a bridge of its own, send each other datagrams by way of the gateways (routed_probes.py). A change is one of: the
+station moves (acknowledged when c1 has its broadcast and all workers know); c2's or c3's VLAN; their port goes or comes back; the plain
+peer is stretched to the bridge or not; it has another address; the address of c1's stack becomes a prefix of another peer, the last
+section of NODE-TOML, or is none any more. All but the first are made by the control method `apply`, and acknowledged by its answer.
+No probe that is sent after that may come to where it must not go any more; while the prefix is the peer's, no routed one may come at
+all, and otherwise each must. Prints what happened, and exits with 1 if it was not so, or if the kernel had less than half of the
+routed flows when they were forbidden, if there is a fast path.
 """
 
 import random
@@ -18,6 +21,7 @@ import sys
 import time
 
 from moving_station import BROADCAST, FLOWS, MAC_C1, MAC_MOVING, Control, enter, frame, numbers, open_in
+from routed_probes import NEAR, RoutedProbes
 
 NODE, PEERS, PORT = "192.0.2.1", ("192.0.2.2", "192.0.2.3"), 4789
 VXLAN = struct.pack("!II", 0x08000000, 100 << 8)
@@ -54,20 +58,24 @@ class Remote:
 class Test:
     def __init__(self, control, node, namespaces):
         self.node = node
-        self.remote = Remote(namespaces[3])
+        self.remote = Remote(namespaces[4])
         self.control = Control(control)
+        self.routed = RoutedProbes(namespaces[0], namespaces[3], self.control)
         self.names = namespaces[:3]
         self.c1, c2, c3 = [open_in(name) for name in self.names]
         self.ports = {"c2": c2, "c3": c3}
         self.vlan = {"c2": False, "c3": False}
         self.there = {"c2": True, "c3": True}
         self.stretched, self.address = True, 0
+        self.forbidden = False
+        self.flows_forbidden = self.of_these_in_kernel = 0
         self.active = "c2"
         self.number = self.violations = self.lost = 0
         self.made = {}
 
     def toml(self):
-        text = self.node + '\n[[bridge]]\nname = "lan"\nvni = 100\n'
+        text = self.node + (f'prefixes = ["{NEAR}/32"]\n' if self.forbidden else "")
+        text += '\n[[bridge]]\nname = "lan"\nvni = 100\ngateway = ["10.7.0.254/24"]\n'
         for name, namespace in zip(("c1", "c2", "c3"), self.names):
             if not self.there.get(name, True):
                 continue
@@ -141,6 +149,8 @@ class Test:
             self.there[name] = not self.there[name]
         elif kind == "bridges":
             self.stretched = not self.stretched
+        elif kind == "prefix":
+            self.forbidden = not self.forbidden
         else:
             self.address = 1 - self.address
         self.control.ask("apply", text=self.toml())
@@ -158,16 +168,25 @@ class Test:
                 self.move()
         self.probe(random.choice((3, 10, 40)))
         self.settle()
-        kind = random.choice(("move", "move", "vlan", "port", "bridges", "address"))
+        kind = random.choice(("move", "move", "vlan", "port", "bridges", "address", "prefix"))
+        if kind == "prefix" and not self.forbidden:
+            self.lost += self.routed.missing(self.routed.send(40))
+            self.of_these_in_kernel += self.routed.in_kernel()
+            self.flows_forbidden += self.routed.flows
         done = self.move() if kind == "move" else self.reconfigure(kind)
         self.made[kind] = self.made.get(kind, 0) + done
         for place in self.places():
             self.arrived(place)
         first = self.probe(4)
+        first_routed = self.routed.send(4)
         time.sleep(0.003)
         for place in self.places():
             if not self.may_receive(place) or (kind == "move" and place != self.active):
                 self.violations += sum(1 for number in self.arrived(place) if number >= first)
+        if self.forbidden:
+            self.violations += self.routed.arrived(first_routed)
+        else:
+            self.lost += self.routed.missing(first_routed)
 
     def all_arrive(self):
         if not self.may_receive(self.active):
@@ -190,16 +209,20 @@ def main():
     changes = int(sys.argv[1])
     random.seed(11)
     with open(sys.argv[3], encoding="utf-8") as file:
-        test = Test(sys.argv[2], file.read(), sys.argv[4:8])
+        test = Test(sys.argv[2], file.read(), sys.argv[4:9])
     test.announce()
+    test.routed.warm_up()
     for number in range(changes):
         test.change()
         if number % 10 == 0:
             test.all_arrive()
     made = ", ".join(f"{count} {kind}" for kind, count in sorted(test.made.items()))
-    print(f"{changes} changes ({made}), {test.number} probes: {test.violations} came the old way, "
-          f"{test.lost} of those sent in peace were lost")
-    return 1 if test.violations or test.lost else 0
+    print(f"{changes} changes ({made}), {test.number} probes and {test.routed.count} routed ones: {test.violations} came the old way, "
+          f"{test.lost} of those sent in peace were lost; {test.of_these_in_kernel} of {test.flows_forbidden} routed flows were in the "
+          f"kernel when they were forbidden")
+    has_fast_path = test.control.ask("status")["fast_path"]["mode"] != "off"
+    proves_nothing = has_fast_path and (2 * test.of_these_in_kernel < test.flows_forbidden or test.flows_forbidden == 0)
+    return 1 if test.violations or test.lost or proves_nothing else 0
 
 
 if __name__ == "__main__":
