@@ -76,7 +76,7 @@ class Drawing {
             "{2:.0f} {0:.0f} {1:.0f}\">\n"
             "<title>{3}</title>\n{4}<rect x=\"0\" y=\"{2:.0f}\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
             "fill=\"#fff\"/>\n",
-            width, height, -highest_, escaped(topology_->name), style);
+            width, height, 0 - highest_, escaped(topology_->name), style);
         return out + links_ + nodes_ + labels_ + "</svg>\n";
     }
 

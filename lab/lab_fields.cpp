@@ -46,7 +46,7 @@ void flatten_sysctl(const Section& section, const std::string& prefix,
 std::optional<std::uint32_t> read_whole_number(const Section& section, std::string_view key,
                                                std::uint32_t low, std::uint32_t high) {
     const auto text = section.scalar(key);
-    if (!text || section.boolean(key)) return std::nullopt;
+    if (!section.integer(key) && !section.text(key)) return std::nullopt;
     std::int64_t number = 0;
     const char* const end = text->data() + text->size();
     const auto [stop, error] = std::from_chars(text->data(), end, number);

@@ -34,8 +34,8 @@ EndDraft read_end(const Section& section, std::size_t which, const std::string& 
 // A list with an element for each end, or none.
 std::vector<std::string> of_each_end(const Section& section, std::string_view key) {
     auto texts = section.texts(key);
-    if (section.has(key) && texts.size() != 2) {
-        section.problem(key, fmt::format("'{}' has {} elements", key, texts.size()),
+    if ((!texts.empty() || section.is_empty_list(key)) && texts.size() != 2) {
+        section.problem(key, fmt::format("'{}' must have 2 elements, not {}", key, texts.size()),
                         "write one for each end, in the order of 'ends'");
         texts.clear();
     }
@@ -73,7 +73,7 @@ void read_end_mac(const Section& section, std::size_t which, const std::string& 
 
 void read_ends(const Section& section, LinkDraft& link) {
     const auto ends = section.texts("ends");
-    if (section.has("ends") && ends.size() != 2) {
+    if ((!ends.empty() || section.is_empty_list("ends")) && ends.size() != 2) {
         section.problem("ends", fmt::format("a link has two ends, not {}", ends.size()),
                         R"(write ends = ["h1", "s1"])");
     }

@@ -169,6 +169,7 @@ void read_events(Unfolder& unfolder, const Names& names, Topology& topology) {
         if (!has_action(section)) {
             section.report().add(section.at(), "an event that happens to nothing",
                                  R"(add link = "h1--s1" or node = "h1")");
+            return;
         }
         if (section.has("link") && section.has("run")) {
             section.report().add(section.at_key("run"), "a command on a link", R"(add node = "h1" instead)");
