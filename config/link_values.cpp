@@ -122,7 +122,8 @@ std::expected<LossModel, Fault> parse_four_state(const std::vector<std::string_v
     FourStateLoss loss;
     const auto parsed = parse_parameters(words, 2, {&loss.p13, &loss.p31, &loss.p32, &loss.p23, &loss.p14});
     if (!parsed) return std::unexpected{parsed.error()};
-    if (loss.p13 + loss.p14 > 1 || loss.p31 + loss.p32 > 1) {
+    constexpr double all = 1 + 1e-9;  // 70.1% and 29.9% are, too
+    if (loss.p13 + loss.p14 > all || loss.p31 + loss.p32 > all) {
         return fault("the ways out of a state of the 4-state model are more than 100% likely",
                      "make p13 + p14 and p31 + p32 100% at most");
     }

@@ -190,56 +190,71 @@ OpenFile opener(const Report& report) {
     return [&report](const std::string& path) { return report.open_key(report.resolve(path)); };
 }
 
-void read_settings(const Section& section, Impairment& impairment) {
+// A table that is read a second time has told its problems already.
+struct Source {
+    const Section* section;
+    bool tells = true;
+
+    void problem(std::string_view key, const Fault& fault) const {
+        if (tells) section->problem(key, fault.what, fault.cure);
+    }
+};
+
+void read_settings(const Source& source, Impairment& impairment) {
     for (const Setting& setting : settings) {
-        const auto text = section.scalar(setting.key);
+        const auto text = source.section->scalar(setting.key);
         if (!text) continue;
-        const auto set = setting.set(impairment, *text, opener(section.report()));
-        if (!set) section.problem(setting.key, set.error().what, set.error().cure);
+        const auto set = setting.set(impairment, *text, opener(source.section->report()));
+        if (!set) source.problem(setting.key, set.error());
     }
 }
 
-std::optional<Duration> read_time(const Section& section, std::string_view key, Duration most) {
-    const auto text = section.scalar(key);
+std::optional<Duration> read_time(const Source& source, std::string_view key) {
+    const auto text = source.section->scalar(key);
     if (!text) return std::nullopt;
-    const auto time = parse_precise_duration(*text, most);
+    const auto time = parse_precise_duration(*text, longest_time);
     if (time) return *time;
-    section.problem(key, time.error().what, time.error().cure);
+    source.problem(key, time.error());
     return std::nullopt;
 }
 
-void read_schedule(const Section& section, Impairment& impairment) {
+void read_repeat(const Source& source, Impairment& impairment) {
+    const auto repeat = read_time(source, "repeat");
+    if (!repeat) return;
+    impairment.repeat = *repeat;
+    if (impairment.schedule.empty()) {
+        source.problem("repeat", {"there is no schedule to be repeated",
+                                  "add schedule = [{ at = \"10s\", up = false }], or remove 'repeat'"});
+    } else if (*repeat <= impairment.schedule.back().at) {
+        source.problem("repeat",
+                       {"the schedule is repeated before its last entry",
+                        fmt::format("use more than \"{}\"", to_text(impairment.schedule.back().at))});
+    }
+}
+
+void read_schedule(const Source& source, Impairment& impairment) {
     Impairment last = impairment;
-    last.schedule.clear();
-    for (const Section& entry : section.tables("schedule", scheduled_impairment_schema)) {
-        entry.check();
+    for (const Section& section : source.section->tables("schedule", scheduled_impairment_schema)) {
+        const Source entry{&section, source.tells};
+        if (source.tells) section.check();
         read_settings(entry, last);
-        const auto at = read_time(entry, "at", longest_time);
+        const auto at = read_time(entry, "at");
         if (!at) continue;
         if (!impairment.schedule.empty() && *at <= impairment.schedule.back().at) {
-            entry.problem("at", "this time is not after that of the entry before it", "sort the schedule");
+            entry.problem("at", {"this time is not after that of the entry before it", "sort the schedule"});
             continue;
         }
         impairment.schedule.push_back({*at, std::make_shared<const Impairment>(last)});
     }
-    const auto repeat = read_time(section, "repeat", longest_time);
-    impairment.repeat = repeat.value_or(Duration::zero());
-    if (!section.has("repeat")) return;
-    if (impairment.schedule.empty()) {
-        section.problem("repeat", "there is no schedule to be repeated",
-                        "add schedule = [{ at = \"10s\", up = false }, ...], or remove 'repeat'");
-    } else if (repeat && *repeat <= impairment.schedule.back().at) {
-        section.problem("repeat", "the schedule is repeated before its last entry",
-                        fmt::format("use more than \"{}\"", to_text(impairment.schedule.back().at)));
-    }
+    read_repeat(source, impairment);
 }
 
-Impairment read_all(std::span<const Section> sections) {
+Impairment read_all(std::span<const Source> sources) {
     Impairment impairment;
-    const Section* with_schedule = &sections.front();
-    for (const Section& section : sections) {
-        read_settings(section, impairment);
-        if (section.has("schedule")) with_schedule = &section;
+    const Source* with_schedule = &sources.front();
+    for (const Source& source : sources) {
+        read_settings(source, impairment);
+        if (source.section->has("schedule")) with_schedule = &source;
     }
     read_schedule(*with_schedule, impairment);
     return impairment;
@@ -249,13 +264,12 @@ Impairment read_all(std::span<const Section> sections) {
 
 Impairment read_impairment(const Section& section) {
     section.check();
-    return read_all({&section, 1});
+    return read_all(std::array{Source{&section}});
 }
 
 Impairment read_impairment(const Section& base, const Section& section) {
     section.check();
-    const std::array both{base, section};
-    return read_all(both);
+    return read_all(std::array{Source{&base, false}, Source{&section}});
 }
 
 std::expected<void, Fault> set_impairment(Impairment& impairment, std::string_view key,
@@ -295,7 +309,7 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Impairment& i
             [&] { return probability_text(random->correlation); });
     }
     add("corrupt", impairment.bit_error_rate == 0,
-        [&] { return fmt::format("{:g}", impairment.bit_error_rate); });
+        [&] { return fmt::format("{:.12g}", impairment.bit_error_rate); });
     add("duplicate", impairment.duplicate == 0, [&] { return probability_text(impairment.duplicate); });
     add("reorder", impairment.reorder == 0, [&] { return probability_text(impairment.reorder); });
     add("rate", !impairment.rate, [&] { return rate_text(*impairment.rate); });

@@ -90,6 +90,8 @@ const Quantiles& Quantiles::normal() {
             lower[i] = to_fixed(x);
             upper[parts - i] = -lower[i];
         }
+        body.front() = lower.front();
+        body.back() = upper.back();
         return Quantiles{std::move(lower), std::move(body), std::move(upper)};
     }();
     return made;
