@@ -19,6 +19,7 @@ namespace weft {
 namespace {
 
 constexpr std::size_t pool_packets = 1024;
+constexpr std::size_t impaired_pool_packets = 16384;  // emulated links keep packets, in half of the pool
 constexpr std::size_t events_per_wakeup = 64;
 
 static_assert(config::Node::max_workers == max_workers);
@@ -93,8 +94,10 @@ void Daemon::start(const config::Config& config) {
     names_.node.workers = count;
     if (node.private_key) names_.node.public_key = node.public_key;
     serve(node.control);
-    workers_ = std::make_unique<Workers>(count, pool_packets, config.fast_path.max_flows,
-                                         [this] { events_waiting_.send(); });
+    const bool is_impaired =
+        std::ranges::any_of(config.ports, [](const config::Port& port) { return port.impair.has_value(); });
+    workers_ = std::make_unique<Workers>(count, is_impaired ? impaired_pool_packets : pool_packets,
+                                         config.fast_path.max_flows, [this] { events_waiting_.send(); });
     keying_ =
         std::make_unique<Keying>(loop_, *workers_, config, monitor_,
                                  [this](PeerId id, const Endpoint& endpoint) { located(id, endpoint); });

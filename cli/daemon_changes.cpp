@@ -430,10 +430,12 @@ void Daemon::change(const config::AddPort& add) {
                                 .trunk = port.trunk,
                                 .addresses = port.address,
                                 .spoof_check = port.spoof_check,
-                                .isolated = port.isolated});
+                                .isolated = port.isolated,
+                                .link = port.impair});
     if (made.is_veth) veths_.insert(port.name);
     if (made.hooks) offloading_.add(id, port.name, std::move(*made.hooks));
     if (!port.fast_path) offloading_.set_enabled(id, false);
+    if (port.impair) offloading_.set_impaired(id, true);
     if (port.bridge) {
         workers_->post_all([id, bridge = bridge_id(*port.bridge),
                             options = frame_device(port, order.interface.mac)](Worker& worker) {
@@ -446,8 +448,10 @@ void Daemon::change(const config::AddPort& add) {
     }
     auto queues = use_port(made);
     for (unsigned i = 0; i < workers_->count(); ++i) {
-        workers_->post(i, [id, queue = std::move(queues[i])](Worker& worker) mutable {
+        workers_->post(i, [id, queue = std::move(queues[i]), link = port.impair,
+                           name = port.name](Worker& worker) mutable {
             worker.attach(id, std::move(queue));
+            worker.impair(id, link, name);
         });
     }
 }
@@ -474,6 +478,14 @@ void Daemon::change(const config::ChangePort& change) {
     names_.ports[id].vlan = to.vlan;
     names_.ports[id].trunk = to.trunk;
     if (change.from->fast_path != to.fast_path) offloading_.set_enabled(id, to.fast_path);
+    if (change.from->impair != to.impair) {
+        names_.ports[id].link = to.impair;
+        offloading_.set_impaired(id, to.impair.has_value());
+        workers_->post_all([id, link = to.impair, name = to.name](Worker& worker) {
+            worker.impair(id, link, name);
+            worker.datapath().topology().decide_again(id);
+        });
+    }
     if (change.from->vlan == to.vlan && change.from->trunk == to.trunk) return;
     workers_->post_all([id, filter = filter_of(to)](Worker& worker) {
         worker.datapath().topology().change_vlans(id, filter);

@@ -174,7 +174,7 @@ void Daemon::describe_ports(Legacy& legacy) {
         HandoverState::Port port = made.port;
         const PortId id = device_id(name);
         for (unsigned i = 0; i < workers_->count(); ++i) {
-            const int queue = workers_->stopped(i).device_descriptor(id);
+            const int queue = workers_->stopped(i).device_queue(id);
             if (queue >= 0) port.queues.push_back(legacy.add(queue));
         }
         for (const Descriptor& hook : made.hooks) port.hooks.push_back(legacy.add(hook.get()));

@@ -45,6 +45,10 @@ void Offloading::set_enabled(PortId port, bool enabled) {
     if (path_) path_->set_enabled(port, enabled);
 }
 
+void Offloading::set_impaired(PortId port, bool impaired) {
+    if (path_) path_->set_impaired(port, impaired);
+}
+
 void Offloading::add_uplink(const Uplink& uplink) {
     if (!path_) return;
     const auto added = path_->add_uplink(uplink.index);

@@ -46,6 +46,9 @@ class Offloading {
     // Off: flows that come in there stay in the daemon.
     void set_enabled(PortId port, bool enabled);
 
+    // No flow from it or to it goes past the daemon; those that do must be made to miss.
+    void set_impaired(PortId port, bool impaired);
+
     // The workers have their parts from now on. Logs what has become of it.
     void start(Workers& workers);
 

@@ -9,6 +9,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/human.h"
@@ -95,9 +96,11 @@ std::string render_status(const json& status, bool) {
 std::string rules_of(const json& port) {
     const bool guarded = port.at("spoof_check").get<bool>();
     const bool isolated = port.at("isolated").get<bool>();
-    if (guarded && isolated) return "guarded, isolated";
-    if (guarded) return "guarded";
-    return isolated ? "isolated" : "-";
+    std::vector<std::string_view> rules;
+    if (guarded) rules.emplace_back("guarded");
+    if (isolated) rules.emplace_back("isolated");
+    if (!port.at("impair").is_null()) rules.emplace_back("impaired");
+    return rules.empty() ? std::string{"-"} : fmt::format("{}", fmt::join(rules, ", "));
 }
 
 std::string render_ports(const json& result, bool color) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/version.h"
+#include "config/read_impairment.h"
 
 namespace weft {
 
@@ -244,6 +245,40 @@ json report_status(const Snapshot& snapshot, const Names& names) {
     };
 }
 
+namespace {
+
+json link_direction(const Impairment& impairment, const PortLinkCounters::Direction& state) {
+    auto settings = json::object();
+    for (const auto& [key, text] : config::settings_of(impairment)) settings[key] = text;
+    const WireCounters& counters = state.counters;
+    return {{"settings", std::move(settings)},
+            {"up", state.up},
+            {"offered_packets", counters.offered_packets},
+            {"offered_bytes", counters.offered_bytes},
+            {"delivered_packets", counters.delivered_packets},
+            {"delivered_bytes", counters.delivered_bytes},
+            {"lost_packets", counters.lost},
+            {"cut_packets", counters.cut},
+            {"too_big_packets", counters.too_big},
+            {"queue_full_packets", counters.queue_full},
+            {"aqm_dropped_packets", counters.aqm_dropped},
+            {"aqm_marked_packets", counters.aqm_marked},
+            {"corrupted_packets", counters.corrupted},
+            {"duplicated_packets", counters.duplicated},
+            {"reordered_packets", counters.reordered},
+            {"queued_packets", state.queued_packets},
+            {"queued_bytes", state.queued_bytes},
+            {"under_way_packets", state.under_way_packets}};
+}
+
+json link_of(const std::optional<PortLink>& link, const std::optional<PortLinkCounters>& counters) {
+    if (!link) return {};
+    const PortLinkCounters state = counters.value_or(PortLinkCounters{});
+    return {{"in", link_direction(link->in, state.in)}, {"out", link_direction(link->out, state.out)}};
+}
+
+}  // namespace
+
 json report_ports(const Snapshot& snapshot, const Names& names) {
     static const PortInfo unknown;
     auto list = json::array();
@@ -265,6 +300,7 @@ json report_ports(const Snapshot& snapshot, const Names& names) {
         object["isolated"] = info.isolated;
         put_traffic(object, port.traffic, port.drops.total());
         object["ring_drops"] = value_of(port.ring_drops);
+        object["impair"] = link_of(info.link, port.link);
         list.push_back(std::move(object));
     }
     return {{"ports", std::move(list)}};

@@ -20,6 +20,7 @@
 #include "crypto/key.h"
 #include "overlay/snapshot.h"
 #include "vswitch/address.h"
+#include "vswitch/emulation/impairment.h"
 #include "vswitch/id.h"
 
 namespace weft {
@@ -40,6 +41,7 @@ struct PortInfo {
     std::vector<Prefix> addresses{};
     bool spoof_check = false;
     bool isolated = false;
+    std::optional<PortLink> link{};  // it is impaired
 };
 
 struct BridgeInfo {

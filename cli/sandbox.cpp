@@ -27,6 +27,7 @@
 #include "cli/sequence_store.h"
 #include "crypto/secret_memory.h"
 #include "overlay/underlay.h"
+#include "vswitch/device/impaired_device.h"
 #include "vswitch/device/packet_socket.h"
 #include "vswitch/device/tuntap.h"
 #include "vswitch/early_drop.h"
@@ -159,6 +160,7 @@ void enter_sandbox(const SandboxOptions& options) {
     filter.allow(secret_memory_system_calls);
     filter.allow(tuntap_system_calls);
     filter.allow(packet_socket_system_calls);
+    filter.allow(impaired_device_system_calls);
     filter.allow(netlink_system_calls);
     filter.allow(route_watch_system_calls);
     filter.allow(underlay_system_calls);

@@ -120,9 +120,9 @@ std::optional<WorkerEvent> Worker::next_event() {
     return learned_events_.pop();
 }
 
-int Worker::device_descriptor(PortId port) const noexcept {
+int Worker::device_queue(PortId port) const noexcept {
     const auto found = devices_.find(port);
-    return found == devices_.end() ? -1 : found->second.device->descriptor();
+    return found == devices_.end() ? -1 : found->second.device->queue();
 }
 
 std::vector<UnderlayPart> Worker::underlay_parts() const {
@@ -140,13 +140,34 @@ void Worker::attach(PortId port, std::unique_ptr<Device> device) {
     Attached& attached = devices_[port];
     attached.device = std::move(device);
     attached.device->set_offload({.gso = offload_.tun_gso, .gro = offload_.tun_gro});
-    attached.poll = std::make_unique<Poll>(*loop_, attached.device->descriptor(),
-                                           [this, port](Poll::Events) { read_device(port); });
     attached.retry =
         std::make_unique<Timer>(*loop_, [this, port] { devices_.at(port).poll->watch({.readable = true}); });
     attached.backlog = std::make_unique<Backlog>(attached.device->link_layer());
     attached.again = std::make_unique<Again>(*loop_, [this, port] { read_device(port); });
+    watch(port, attached);
+}
+
+void Worker::watch(PortId port, Attached& attached) {
+    attached.poll = std::make_unique<Poll>(*loop_, attached.device->descriptor(),
+                                           [this, port](Poll::Events) { read_device(port); });
     attached.poll->watch({.readable = reads_});
+}
+
+void Worker::impair(PortId port, const std::optional<PortLink>& link, const std::string& name) {
+    Attached& attached = devices_.at(port);
+    if (link && attached.link != nullptr) return attached.link->set(*link);
+    if (!link && attached.link == nullptr) return;
+    attached.poll.reset();
+    if (link) {
+        auto impaired = std::make_unique<ImpairedDevice>(std::move(attached.device), *link, name);
+        attached.link = impaired.get();
+        attached.device = std::move(impaired);
+    } else {
+        auto inner = attached.link->release();
+        attached.link = nullptr;
+        attached.device = std::move(inner);
+    }
+    watch(port, attached);
 }
 
 void Worker::detach(PortId port) {
@@ -214,7 +235,9 @@ Snapshot Worker::snapshot(std::size_t flows) {
     snapshot.offload.differed = differed_;
     for (PortSnapshot& port : snapshot.ports) {
         const auto found = devices_.find(port.port);
-        if (found != devices_.end()) port.ring_drops = found->second.device->ring_drops();
+        if (found == devices_.end()) continue;
+        port.ring_drops = found->second.device->ring_drops();
+        if (found->second.link != nullptr) port.link = found->second.link->counters();
     }
     return snapshot;
 }

@@ -27,6 +27,7 @@
 #include "overlay/underlay.h"
 #include "vswitch/backlog.h"
 #include "vswitch/device/device.h"
+#include "vswitch/device/impaired_device.h"
 #include "vswitch/fast_flows.h"
 
 namespace weft {
@@ -73,7 +74,7 @@ class Worker {
     void stop();
 
     // Of a worker that has stopped; -1: it has no such port.
-    [[nodiscard]] int device_descriptor(PortId port) const noexcept;
+    [[nodiscard]] int device_queue(PortId port) const noexcept;
     [[nodiscard]] std::vector<UnderlayPart> underlay_parts() const;
 
     Worker(const Worker&) = delete;
@@ -94,6 +95,10 @@ class Worker {
 
     void attach(PortId port, std::unique_ptr<Device> device);  // to a port of the datapath's
     void detach(PortId port);                                  // and closes the device
+
+    // What is between the port and its device from now on; nothing: no link. `name`: the port's.
+    void impair(PortId port, const std::optional<PortLink>& link, const std::string& name);
+
     void use(std::unique_ptr<Underlay> underlay);
     void use(std::unique_ptr<FastFlows> fast_flows);  // this worker's part
 
@@ -109,9 +114,11 @@ class Worker {
         std::unique_ptr<Poll> poll;
         std::unique_ptr<Timer> retry;  // while the interface is down
         std::unique_ptr<Backlog> backlog;
-        std::unique_ptr<Again> again;  // while there is a backlog
+        std::unique_ptr<Again> again;    // while there is a backlog
+        ImpairedDevice* link = nullptr;  // the device, if it is one
     };
 
+    void watch(PortId port, Attached& attached);
     void run();
     void finish();
     void obey();

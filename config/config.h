@@ -15,6 +15,7 @@
 #include "crypto/key.h"
 #include "crypto/sa.h"
 #include "vswitch/address.h"
+#include "vswitch/emulation/impairment.h"
 #include "vswitch/id.h"
 
 namespace weft::config {
@@ -111,8 +112,9 @@ struct Port {
         true;  // tun: install routes to the peers' prefixes and the gateways' networks into its namespace
     bool spoof_check =
         false;  // nothing but `mac` and `address` may be its sources; packet: these are of who is behind
-    bool isolated = false;  // from the other isolated ports of its bridge
-    bool implied = false;   // not in the file: config/outside.h
+    bool isolated = false;             // from the other isolated ports of its bridge
+    std::optional<PortLink> impair{};  // the link between the device and weft is an emulated one
+    bool implied = false;              // not in the file: config/outside.h
 
     friend bool operator==(const Port&, const Port&) = default;
 };

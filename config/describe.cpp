@@ -52,6 +52,7 @@ std::string in_words(const Port& port) {
     }
     if (port.spoof_check) text += ", guarded";
     if (port.isolated) text += ", isolated";
+    if (port.impair) text += ", impaired";
     return text + list("address", port.address) + ")";
 }
 

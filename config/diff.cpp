@@ -84,6 +84,7 @@ bool stays(const Port& from, const Port& to) {
     as_before.vlan = from.vlan;
     as_before.trunk = from.trunk;
     as_before.fast_path = from.fast_path;
+    as_before.impair = from.impair;
     return as_before == from;
 }
 

@@ -3,9 +3,9 @@
 // routes). What is equal in both is not touched. What changed is removed and added, and so is what depends on
 // it: a bridge's ports and the routes to next hops on its gateway's networks; the routes through a port or a
 // peer. What can change without losing its device, its stations or its session is changed in place: a port's
-// VLANs and whether it has a fast path; a bridge's VNI, gateway and ageing; a peer's bridges and prefixes.
-// Starting is the diff from no configuration, stopping the diff to none; both leave node, underlay and tuning
-// to whoever starts and stops them.
+// VLANs, its impairment and whether it has a fast path; a bridge's VNI, gateway and ageing; a peer's bridges
+// and prefixes. Starting is the diff from no configuration, stopping the diff to none; both leave node,
+// underlay and tuning to whoever starts and stops them.
 //
 // A Change points into the two configurations, which must outlive it.
 #pragma once

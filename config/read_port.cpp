@@ -7,6 +7,7 @@
 #include "config/fields.h"
 #include "config/nearest.h"
 #include "config/read.h"
+#include "config/read_impairment.h"
 
 namespace weft::config {
 
@@ -124,6 +125,18 @@ std::string read_port_device(const Section& section, const std::string& name) {
     return name;
 }
 
+// The random choices of two directions are drawn apart in any case.
+std::optional<PortLink> read_link(const Section& section) {
+    const auto base = section.table("impair", port_impairment_schema);
+    if (!base) return std::nullopt;
+    PortLink link;
+    link.in = link.out = read_impairment(*base);
+    if (const auto seed = base->integer("seed")) link.seed = static_cast<std::uint64_t>(*seed);
+    if (const auto in = base->table("in", impairment_schema)) link.in = read_impairment(*base, *in);
+    if (const auto out = base->table("out", impairment_schema)) link.out = read_impairment(*base, *out);
+    return link;
+}
+
 }  // namespace
 
 Port read_port(const Section& section) {
@@ -147,6 +160,7 @@ Port read_port(const Section& section) {
     port.kernel_routes = section.boolean("kernel_routes").value_or(true);
     port.spoof_check = section.boolean("spoof_check").value_or(false);
     port.isolated = section.boolean("isolated").value_or(false);
+    port.impair = read_link(section);
 
     if (port.mtu && *port.mtu < min_v6_mtu && has_v6(port.address)) {
         section.problem("mtu", fmt::format("an MTU of {} is too small for IPv6", *port.mtu),

@@ -79,6 +79,7 @@ constexpr std::array port_keys{
     Key{"kernel_routes", Kind::boolean, optional, "kernel_routes = false"},
     Key{"spoof_check", Kind::boolean, optional, "spoof_check = true"},
     Key{"isolated", Kind::boolean, optional, "isolated = true"},
+    Key{"impair", Kind::table, optional, "[port.impair]"},
 };
 
 // What may change while a link runs.

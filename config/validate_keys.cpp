@@ -104,6 +104,16 @@ void check_manual_sas(const Config& config, const Origins& origins, Report& repo
 }
 
 // Such a key has one sequence of numbers, which only one thread can count.
+// Each worker would have a link of its own, with all of the rate.
+void check_impaired_workers(const Config& config, const Origins& origins, Report& report) {
+    if (config.node.workers == 1) return;
+    for (std::size_t i = 0; i < config.ports.size(); ++i) {
+        if (!config.ports[i].impair) continue;
+        report.add(origins.ports[i].at("impair"), "an emulated link cannot be shared by several workers",
+                   "write workers = 1 in [node], or remove [port.impair]");
+    }
+}
+
 void check_manual_workers(const Config& config, const Origins& origins, Report& report) {
     const auto manual =
         std::ranges::find_if(config.peers, [](const Peer& peer) { return peer.manual.has_value(); });
@@ -120,6 +130,7 @@ void validate_keys(const Config& config, const Origins& origins, Report& report)
     check_identity(origins, report);
     check_public_keys(config, origins, report);
     check_manual_workers(config, origins, report);
+    check_impaired_workers(config, origins, report);
     check_manual_sas(config, origins, report);
     check_manual_keys(config, origins, report);
 }

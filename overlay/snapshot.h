@@ -13,6 +13,7 @@
 
 #include "crypto/aead.h"
 #include "vswitch/address.h"
+#include "vswitch/device/impaired_device.h"
 #include "vswitch/drop.h"
 #include "vswitch/flow_table.h"
 #include "vswitch/id.h"
@@ -33,6 +34,7 @@ struct PortSnapshot {
     TrafficCounters traffic;
     DropCounters drops;
     std::optional<std::uint64_t> ring_drops{};  // by the kernel, on the way into weft; absent: no telling
+    std::optional<PortLinkCounters> link{};     // of an impaired port
 };
 
 struct PeerSnapshot {

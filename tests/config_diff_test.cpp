@@ -230,6 +230,7 @@ class Generator {
         if (flip()) port.vlan = VlanId{10};
         port.spoof_check = flip();
         port.isolated = flip();
+        if (flip()) port.impair.emplace().seed = below(2);
         return port;
     }
 
@@ -325,6 +326,21 @@ TEST_CASE("a port that is guarded or isolated from now on comes anew, and says s
     CHECK(in_words(diff(&before, &after)) ==
           std::vector<std::string>{"remove port a1 (tap in host-a, bridge lan, VLAN 10)",
                                    "add port a1 (tap in host-a, bridge lan, VLAN 10, guarded, isolated)"});
+}
+
+TEST_CASE("a port's impairment comes, changes and goes in place, and what is equal by value stays") {
+    const Config before = example();
+    Config after = example();
+    after.ports[0].impair.emplace().in.delay.table = std::make_shared<const DelayTable>();
+    CHECK(in_words(diff(&before, &after)) ==
+          std::vector<std::string>{"change port a1 (tap in host-a, bridge lan, VLAN 10, impaired)"});
+    CHECK(in_words(diff(&after, &before)) ==
+          std::vector<std::string>{"change port a1 (tap in host-a, bridge lan, VLAN 10)"});
+    Config same = example();
+    same.ports[0].impair.emplace().in.delay.table = std::make_shared<const DelayTable>();
+    CHECK(diff(&after, &same).empty());
+    same.ports[0].impair->out.loss = EveryNthLoss{2};
+    CHECK(diff(&after, &same).size() == 1);
 }
 
 TEST_CASE("a bridge with another size takes its ports and next hops with it, and its peers join anew") {

@@ -124,15 +124,15 @@ TEST_CASE("ports are a table") {
          "mtu_bytes": 1408, "mac": null, "vlan": 10, "trunk": [], "addresses": ["10.10.0.11/24", "fd00::1/64"],
          "spoof_check": true, "isolated": true,
          "rx_packets": 1, "rx_bytes": 60, "tx_packets": 2, "tx_bytes": 1258291, "dropped_packets": 6,
-         "ring_drops": 12},
+         "ring_drops": 12, "impair": null},
         {"port": "up", "kind": "packet", "bridge": "lan", "peer": null, "device": "eth1", "netns": null,
          "mtu_bytes": null, "mac": null, "vlan": null, "trunk": [10, 20], "addresses": [], "spoof_check": false, "isolated": false,
          "rx_packets": 0, "rx_bytes": 0, "tx_packets": 0, "tx_bytes": 0, "dropped_packets": 0,
-         "ring_drops": null}]})");
+         "ring_drops": null, "impair": {"in": {}, "out": {}}}]})");
     CHECK(render("ports", result, false) == &R"(
 PORT  KIND    BRIDGE  VLAN          DEVICE         MTU  ADDRESS                    RULES                RX       TX  DROPPED  RING DROPS
 a1    tap     lan     10            a1 in host-a  1408  10.10.0.11/24, fd00::1/64  guarded, isolated  60 B  1.2 MiB        6          12
-up    packet  lan     trunk 10, 20  eth1             -  -                          -                   0 B      0 B        0           -
+up    packet  lan     trunk 10, 20  eth1             -  -                          impaired            0 B      0 B        0           -
 )"[1]);
 }
 

@@ -171,12 +171,29 @@ TEST_CASE("a port is reported with its configuration and its counters") {
         "port": "a1", "kind": "tap", "bridge": "lan", "peer": null, "device": "a1", "netns": "host-a",
         "mtu_bytes": 1408, "mac": "02:00:00:00:00:01", "vlan": 10, "trunk": [], "addresses": ["10.10.0.11/24"],
         "spoof_check": true, "isolated": true, "rx_packets": 1, "rx_bytes": 60, "tx_packets": 2, "tx_bytes": 120, "dropped_packets": 6,
-        "ring_drops": 3})"));
+        "ring_drops": 3, "impair": null})"));
     CHECK(ports[1].at("kind") == "tunnel");
     CHECK(ports[1].at("peer") == "site-b");
     CHECK(ports[1].at("ring_drops").is_null());
     CHECK(ports[1].at("spoof_check") == false);
     CHECK(ports[1].at("isolated") == false);
+}
+
+TEST_CASE("an impaired port is reported with what its link is set to and has done") {
+    Snapshot snapshot = example_snapshot();
+    Names names = example_names();
+    PortLink link;
+    link.in.rate = 10'000'000;
+    names.ports.at(snapshot.ports[0].port).link = link;
+    snapshot.ports[0].link.emplace();
+    snapshot.ports[0].link->out.counters.lost = 7;
+    snapshot.ports[0].link->out.queued_bytes = 99;
+    const auto impair = report_ports(snapshot, names).at("ports").at(0).at("impair");
+    CHECK(impair.at("in").at("settings") == json{{"rate", "10mbit"}});
+    CHECK(impair.at("out").at("settings") == json::object());
+    CHECK(impair.at("out").at("lost_packets") == 7);
+    CHECK(impair.at("out").at("queued_bytes") == 99);
+    CHECK(impair.at("out").size() == 18);
 }
 
 TEST_CASE("a port without a name has the same keys, and its number for a name") {

@@ -21,6 +21,7 @@ namespace weft {
     X(control_overflow, "the receive buffer for handshake messages was full")                     \
     X(device_error, "the device or the socket refused the write")                                 \
     X(too_big, "larger than the MTU of where it goes")                                            \
+    X(impaired, "by the port's emulated link ([port.impair])")                                    \
     X(link_local_filtered, "a link-local frame (LLDP, STP, LACP), which a bridge never forwards") \
     X(source_is_group, "the source MAC address is a group address or zero")                       \
     X(vlan_not_allowed, "the port does not carry this VLAN")                                      \

@@ -175,7 +175,7 @@ std::optional<FastFlows::Part::Words> FastFlows::Part::words_for(const FlowKey& 
                                                                  const Action& action) const noexcept {
     const std::lock_guard lock(kernel->mutex);
     const auto from = kernel->ports.find(in);
-    if (from == kernel->ports.end() || !from->second.carries) return std::nullopt;
+    if (from == kernel->ports.end() || !from->second.carries || from->second.is_impaired) return std::nullopt;
     const auto source = kernel->source_of(in, from->second, action.vni_in);
     const auto key = source ? kernel_key(flow, *source) : std::nullopt;
     const auto verdict = verdict_of(from->second, action, flow.protocol);
@@ -194,7 +194,8 @@ std::optional<std::uint64_t> FastFlows::Part::verdict_of(const FastPort& in, con
     const auto out = kernel->ports.find(action.out);
     if (out == kernel->ports.end() || (out->second.link != in.link && !action.rewrite)) return std::nullopt;
     const FastPort& to = out->second;
-    if (!to.carries || (to.is_tunnel && kernel->silent_uplinks.contains(to.device))) return std::nullopt;
+    if (!to.carries || to.is_impaired || (to.is_tunnel && kernel->silent_uplinks.contains(to.device)))
+        return std::nullopt;
     const std::uint32_t addresses = to.link == LinkLayer::ethernet ? fast_new_addresses : 0;
     const std::uint32_t routed = action.rewrite ? fast_routed | addresses : 0;
     if (!to.is_tunnel)

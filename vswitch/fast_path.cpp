@@ -134,6 +134,12 @@ void FastPath::set_enabled(PortId port, bool enabled) noexcept {
     std::atomic_ref(kernel_->ports_off[port.value()]).store(enabled ? 0 : 1);
 }
 
+void FastPath::set_impaired(PortId port, bool impaired) noexcept {
+    const std::lock_guard lock(kernel_->mutex);
+    const auto found = kernel_->ports.find(port);
+    if (found != kernel_->ports.end()) found->second.is_impaired = impaired;
+}
+
 FastPath::Misses FastPath::misses() const noexcept {
     Misses sum;
     for (std::size_t processor = 0; processor < kernel_->processors; ++processor) {

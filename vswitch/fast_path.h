@@ -123,6 +123,9 @@ class FastPath {
     // Off: all flows that come in there miss. On at first.
     void set_enabled(PortId port, bool enabled) noexcept;
 
+    // Impaired: no flow from it or to it is taken any more. Those that it has must be made to miss then.
+    void set_impaired(PortId port, bool impaired) noexcept;
+
     // Packets (super-frames count once) that went to the datapath, since the start.
     struct Misses {
         std::uint64_t unsuitable = 0;  // of a kind that never has a flow

@@ -73,6 +73,8 @@ void FastPath::remove(PortId) noexcept {}
 
 void FastPath::close_programs() noexcept {}
 
+void FastPath::set_impaired(PortId, bool) noexcept {}
+
 void FastPath::set_enabled(PortId, bool) noexcept {}
 
 FastPath::Misses FastPath::misses() const noexcept {

@@ -33,7 +33,8 @@ struct FastPort {
     unsigned patch = 0;  // of a veth
     LinkLayer link = LinkLayer::ethernet;
     std::vector<Hook> hooks;
-    bool carries = true;  // or what is redirected does not arrive
+    bool carries = true;       // or what is redirected does not arrive
+    bool is_impaired = false;  // its packets have to pass weftd
     FastPath::Tunnel tunnel{};
     std::uint16_t next_hop = 0;
     std::map<Vni, std::uint32_t> sources{};  // of a tunnel: that it has in the kernel

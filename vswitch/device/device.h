@@ -37,6 +37,9 @@ class Device {
     // For the event loop: readable when packets wait.
     [[nodiscard]] virtual int descriptor() const noexcept = 0;
 
+    // The kernel's queue, for another process that takes the device over.
+    [[nodiscard]] virtual int queue() const noexcept { return descriptor(); }
+
     [[nodiscard]] virtual LinkLayer link_layer() const noexcept = 0;
 
     // The interface's name as it is now.

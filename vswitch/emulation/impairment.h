@@ -148,4 +148,13 @@ struct ScheduledImpairment {
     friend bool operator==(const ScheduledImpairment&, const ScheduledImpairment&);
 };
 
+// Of a port of weftd: what each direction of its link does to its packets.
+struct PortLink {
+    Impairment in;   // from the device into weft
+    Impairment out;  // from weft to the device
+    std::uint64_t seed = 1;
+
+    friend bool operator==(const PortLink&, const PortLink&) = default;
+};
+
 }  // namespace weft
