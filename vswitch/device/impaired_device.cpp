@@ -79,8 +79,9 @@ Device::Status ImpairedDevice::read(PacketPool& pool, std::size_t limit, std::ve
                                     DropCounters& drops) noexcept {
     const Status status = inner_->read(pool, limit, batch_, drops);
     const Instant now = precise_now();
+    if (now >= armed_) lead_time_.woke(armed_, now);
     in_.offer(batch_, now);
-    in_.deliver(now, arrived_);
+    in_.deliver(now + lead_time_.lead(), arrived_);
     write_due(now, drops);
     hand_over(limit, out);
     count_lost(drops);
@@ -107,7 +108,7 @@ void ImpairedDevice::hand_over(std::size_t limit, std::vector<Packet>& out) noex
 }
 
 std::size_t ImpairedDevice::write_due(Instant now, DropCounters& drops) noexcept {
-    out_.deliver(now, due_);
+    out_.deliver(now + lead_time_.lead(), due_);
     return due_.empty() ? 0 : inner_->write(due_, drops);
 }
 
@@ -119,6 +120,7 @@ void ImpairedDevice::count_lost(DropCounters& drops) noexcept {
 // Setting a timer that has fired also makes it unreadable. One that is set to the past fires at once.
 void ImpairedDevice::arm(Instant now) noexcept {
     Instant next = std::min(in_.next(), out_.next());
+    if (next != Instant::max()) next -= lead_time_.lead();
     if (!arrived_.empty()) next = now;
     if (next == armed_ && (next > now || next == Instant::max())) return;
     armed_ = next;

@@ -8,7 +8,8 @@
 // timerfd that is set to the moment at which a wire has something to deliver. A read is also when what is due
 // outwards is written. Ports without impairment have no such object around them, and pay nothing.
 //
-// The clock is read once a call, in nanoseconds: the loop's own has milliseconds.
+// The clock is read once a call, in nanoseconds: the loop's own has milliseconds. The timer is set earlier by
+// what waking takes (emulation/lead_time.h).
 #pragma once
 
 #include <array>
@@ -19,6 +20,7 @@
 
 #include "vswitch/device/device.h"
 #include "vswitch/emulation/impairment.h"
+#include "vswitch/emulation/lead_time.h"
 #include "vswitch/emulation/wire.h"
 #include "vswitch/system.h"
 #include "vswitch/system_call.h"
@@ -84,6 +86,7 @@ class ImpairedDevice final : public Device {
     std::size_t first_arrived_ = 0;  // those before it are gone
     std::vector<Packet> due_;
     Instant armed_ = Instant::max();  // what the timer is set to
+    LeadTime lead_time_;
     std::uint64_t lost_ = 0;  // as of the last count
 };
 

@@ -12,8 +12,9 @@
 //
 //   offered + duplicated = delivered + lost + cut + too_big + queue_full + aqm_dropped + queued + under way
 //
-// The calls' times must not go back. What happens between two calls happens at its own time, not at that of
-// the second call: a link that is busy sends its packets back to back, however late it is asked.
+// The calls' times must not go back; but those of deliver() may be a little ahead of all others
+// (lead_time.h). What happens between two calls happens at its own time, not at that of the second call: a
+// link that is busy sends its packets back to back, however late it is asked.
 #pragma once
 
 #include <cstdint>
