@@ -143,7 +143,7 @@ echo "$said"
 [[ $(lab clean) == "nothing was left behind" ]] || fail "a lab that could not be left something"
 
 say "in the foreground until Ctrl-C"
-setsid "$WEFT_BIN/weft-lab" up "$work/other.toml" --foreground >"$work/foreground.log" 2>&1 &
+env --default-signal=INT "$WEFT_BIN/weft-lab" up "$work/other.toml" --foreground >"$work/foreground.log" 2>&1 &
 front=$!
 wait_for "the lab is up" 10 grep -q "is up" "$work/foreground.log"
 kill -INT "$front"

@@ -27,13 +27,13 @@ lab up "$work/captured.toml" >/dev/null
 dissect() { local file=$1; shift; tshark -n -r "$file" "$@" 2>>"$work/tshark.log"; }
 
 say "a link and all links of a node"
-lab capture left b -w "$work/both.pcapng" &
+"$WEFT_BIN/weft-lab" capture left b -w "$work/both.pcapng" &
 capture=$!
 spawned+=("$capture")
 wait_for "the capture has begun" 10 test -s "$work/both.pcapng"
 address=$(lab status --json | jq -r '.nodes[] | select(.name == "b").interfaces[] | select(.link == "right").addresses[0] | split("/")[0]')
 lab exec a ping -n -q -c 5 -i 0.05 -W 2 "$address" >/dev/null
-kill -INT "$capture"
+kill -TERM "$capture"
 status=0; wait "$capture" || status=$?
 [[ $status -eq 0 ]] || fail "an interrupted capture has status $status"
 dissect "$work/both.pcapng" -Y icmp.type -T fields -e frame.interface_name -e icmp.type | sort | uniq -c | awk '{ $1 = $1 } 1' | tee "$work/counts"

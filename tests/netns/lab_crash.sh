@@ -44,9 +44,9 @@ for i in {1..20}; do
     fi
     wait "$front" 2>/dev/null || true
 done
-# Those that were there before they could be killed.
-lab down --all >/dev/null
-wait_for "the labs' processes are gone" 10 nothing_is_left
+# Those that were there before they could be killed are taken down.
+all_are_down() { lab down --all && nothing_is_left; }
+wait_for "the labs' processes are gone" 10 all_are_down
 lab clean | sed 's/^/    /'
 [[ ! -e $WEFT_LAB_FOLDER ]] || fail "left: $(find "$WEFT_LAB_FOLDER")"
 [[ $(own_interfaces) == "$interfaces_before" ]] || fail "an interface is left"
