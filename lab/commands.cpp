@@ -44,11 +44,12 @@ std::vector<std::string> running_labs() {
     return names;
 }
 
+const std::string& that_runs(const std::string& lab) {
+    if (is_running(lab)) return lab;
+    throw std::runtime_error(fmt::format("no lab called {} runs: weft lab list tells which ones do", lab));
+}
+
 json ask(const std::string& lab, const char* method, const json& params = json::object()) {
-    if (!is_running(lab)) {
-        throw std::runtime_error(
-            fmt::format("no lab called {} runs: weft lab list tells which ones do", lab));
-    }
     Client client{state_folder(lab) + "/" + control_socket};
     return client.call(method, params);
 }
@@ -85,9 +86,9 @@ class ProgressLine {
 }  // namespace
 
 std::string choose_lab(const std::string& given) {
-    if (!given.empty()) return given;
+    if (!given.empty()) return that_runs(given);
     const auto* named = std::getenv("WEFT_LAB");  // NOLINT(concurrency-mt-unsafe)
-    if (named != nullptr && *named != '\0') return named;
+    if (named != nullptr && *named != '\0') return that_runs(named);
     const auto labs = running_labs();
     if (labs.size() == 1) return labs.front();
     if (labs.empty()) throw std::runtime_error("no lab runs: weft lab up FILE starts one");

@@ -10,7 +10,7 @@
 namespace weft::lab {
 
 // `given` if it is not empty, else $WEFT_LAB, else the only one that runs; throws std::runtime_error with
-// the names if there are several.
+// the names if there are several, and if there is none.
 std::string choose_lab(const std::string& given);
 
 struct UpOptions {
