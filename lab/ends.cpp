@@ -1,7 +1,11 @@
 #include "lab/ends.h"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <exception>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -57,7 +61,30 @@ Ends::Ends(Loop& loop, PacketPool& pool, Sent sent)
     : state_(std::make_unique<State>(
           State{.loop = loop, .pool = pool, .sent = std::move(sent), .all = {}, .frames = {}})) {}
 
-Ends::~Ends() = default;
+// For each device the kernel waits a while until nobody looks at it any more. So that the waits are not one
+// after the other, there are some threads.
+Ends::~Ends() {
+    std::vector<std::unique_ptr<Device>> devices;
+    for (const auto& end : state_->all) {
+        if (!end) continue;
+        end->again.reset();
+        end->poll.reset();
+        devices.push_back(std::move(end->device));
+    }
+    constexpr std::size_t devices_a_thread = 4;
+    constexpr std::size_t most_threads = 32;
+    std::atomic<std::size_t> next = 0;
+    const auto close_some = [&] {
+        for (std::size_t i = next++; i < devices.size(); i = next++) devices[i].reset();
+    };
+    std::vector<std::jthread> threads;
+    try {
+        while (threads.size() < std::min(devices.size() / devices_a_thread, most_threads))
+            threads.emplace_back(close_some);
+    } catch (const std::exception&) {  // no more of them are to be had
+    }
+    close_some();
+}
 
 void Ends::add(EndId id, std::unique_ptr<Device> device) {
     auto added = std::make_unique<End>();

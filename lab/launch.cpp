@@ -44,6 +44,14 @@ bool wait_for_end(pid_t pid, std::chrono::milliseconds patience) {
     return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
 }
 
+// What the lab has to close takes its time, and less if the lab does it.
+constexpr auto until_killed = 10s;
+
+void end_orderly(pid_t pid) {
+    ::kill(pid, SIGTERM);
+    if (!wait_for_end(pid, until_killed)) end_process(pid);
+}
+
 }  // namespace
 
 InterruptWatch::InterruptWatch() {
@@ -133,7 +141,7 @@ void Launched::wait(const InterruptWatch& watch) const {
 }
 
 void Launched::down() {
-    end_process(sandbox_.pid);
+    end_orderly(sandbox_.pid);
     claim_.remove_folder();
 }
 
@@ -153,7 +161,7 @@ void take_down(const std::string& lab) {
                     lab, error.what()));
             }
         }
-        if (!wait_for_end(pid, 3s)) end_process(pid);
+        if (!wait_for_end(pid, until_killed)) end_process(pid);
     }
     // The one that has just ended gives its lock back when the kernel has closed its devices.
     for (const auto until = std::chrono::steady_clock::now() + 30s; std::chrono::steady_clock::now() < until;
@@ -172,7 +180,7 @@ void take_down(const std::string& lab) {
 }
 
 void end_process(pid_t pid) {
-    constexpr auto patience = 10s;
+    constexpr auto patience = 60s;
     ::kill(pid, SIGKILL);
     if (!wait_for_end(pid, patience))
         throw std::runtime_error(fmt::format("process {}, the lab's, does not end", pid));

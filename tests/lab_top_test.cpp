@@ -36,9 +36,9 @@ TEST_CASE("the rates are what has passed between two reports, the busiest direct
     const json now = report(12, json::array({link("l", wire(120, 3000, 0), wire(1005, 250'500, 11, false))}));
     CHECK(render_top(before, now, 0, false) ==
           "lab x, up for 12s\n"
-          "LINK  DIRECTION  STATE       RATE  PACKETS/S  LOST/S  LOST  QUEUE  IMPAIRMENT\n"
-          "l     b -> a     down   1 Mbit/s        500       2    11      0  -\n"
-          "l     a -> b     up     8 kbit/s         10       0     0      0  -\n");
+          "LINK  DIRECTION  STATE        RATE  PACKETS/S  LOST/S  LOST  QUEUE  IMPAIRMENT\n"
+          "l     b -> a     down   1.0 Mbit/s        500       2    11      0  -\n"
+          "l     a -> b     up     8.0 kbit/s         10       0     0      0  -\n");
 }
 
 TEST_CASE("no more lines than there is room for") {

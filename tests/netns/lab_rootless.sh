@@ -123,7 +123,8 @@ lab exec host-a sh -c 'echo x > /etc/weft-lab-was-here' 2>/dev/null && fail "the
 lab set wan delay=30ms
 lab exec site-a ping -n -q -c 2 -W 1 192.0.2.2 | awk -F/ '/^rtt/ { exit !($5 > 60 && $5 < 75) }' || fail "the change is not seen"
 lab down
-[[ -z $(pgrep -u "$user") ]] || fail "processes are left: $(pgrep -u "$user" -l)"
+no_process() { ! pgrep -u "$user"; }
+wait_for "the user has no process any more" 5 no_process  # whoever is the machine's first process waits for it
 
 say "an interface of the machine is not a user's to give"
 cat >real.toml <<'END'
@@ -138,4 +139,12 @@ END
 chown "$user" real.toml
 said=$(lab up real.toml 2>&1) && fail "a user gives lo away"
 [[ $said == *"root alone"* ]] || fail "no cure: $said"
+
+say "user namespaces are forbidden"
+cp real.toml "$work/forbidden.toml"
+# shellcheck disable=SC2016
+said=$(WEFT_LAB_FOLDER=$work/forbidden unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$0" lab up --rootless "$1"' \
+    "$WEFT_BIN/weft" "$work/forbidden.toml" 2>&1) && fail "a lab without namespaces"
+echo "$said"
+[[ $said == *"cannot make a user namespace"*"sysctl user.max_user_namespaces"* ]] || fail "no cure: $said"
 before_exit() { lab down --all >/dev/null 2>&1; }
