@@ -49,6 +49,12 @@ TEST_CASE("a number in JSON has bounds, which belong to what is met") {
     CHECK(unmet(expect, end(0, R"({"end": {"rate": 11}})")) == "/end/rate is 11, and is to be at most 10");
 }
 
+TEST_CASE("a number alone is JSON, at the empty pointer") {
+    const auto expect = step({.pointer = "", .at_most = 45});
+    CHECK(!unmet(expect, end(0, "44.9\n")));
+    CHECK(unmet(expect, end(0, "45.1\n")));
+}
+
 TEST_CASE("output that is no JSON, or has no number there, is not as expected") {
     const auto expect = step({.pointer = "/a/0", .at_least = 1});
     CHECK(unmet(expect, end(0, "no route to host")) ==
