@@ -43,11 +43,11 @@ for line in $'5 left 8' $'5 left (back) 0' $'5 right 8' $'5 right (back) 0'; do
 done
 
 say "live, into another program"
-lab capture left | timeout 20 tshark -n -l -i - -Y icmp -c 2 -T fields -e frame.interface_name >"$work/live" 2>>"$work/tshark.log" &
+lab capture left | timeout 20 tshark -n -l -i - -T fields -e frame.interface_name -e icmp.type >"$work/live" 2>>"$work/tshark.log" &
 spawned+=("$!")
 sleep 1
 lab exec a ping -n -q -c 20 -i 0.1 -W 2 "$address" >/dev/null
-wait_for "tshark sees it live" 10 grep -q "left" "$work/live"
+wait_for "tshark sees it live" 10 grep -qxF $'left\t8' "$work/live"
 
 say "what cannot be captured"
 said=$(lab capture nobody -w "$work/none.pcapng" 2>&1) && fail "a link that there is not"
