@@ -162,8 +162,9 @@ std::expected<void, Fault> parse_field(std::string_view column, std::string_view
     if (column == "time") return put(step.at, parse_time(text, std::chrono::seconds{1}));
     if (column == "delay") return put(step.delay, parse_time(text, std::chrono::milliseconds{1}));
     if (column == "rate") return put(step.rate, parse_row_rate(text));
-    if (text == "1") return put(step.loss, std::expected<double, Fault>{1.0});
-    return put(step.loss, parse_probability(text));
+    if (text != "1") return put(step.loss, parse_probability(text));
+    step.loss = 1.0;
+    return {};
 }
 
 // The columns that a heading names; nothing: it is no heading.
