@@ -512,8 +512,8 @@ struct CommandLine {
     argv[1] = name.data();
     execv(program.c_str(), argv + 1);
     const int error = errno;
-    throw std::runtime_error(fmt::format("cannot run {}: {}", program.string(),
-                                         std::generic_category().message(error)));
+    throw std::runtime_error(
+        fmt::format("cannot run {}: {}", program.string(), std::generic_category().message(error)));
 }
 
 int run(int argc, char** argv) {
