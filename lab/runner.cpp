@@ -120,17 +120,20 @@ void Runner::sent(EndId end, std::vector<Packet>& frames) {
     set_alarm();
 }
 
+// What is due within the time that waking takes is due now.
 void Runner::on_alarm() {
-    alarm_at_ = Instant::max();
     const Instant now = precise_now();
-    events_.run_due(now, [this](std::size_t index) {
+    lead_time_.woke(alarm_set_to_, now);
+    alarm_at_ = Instant::max();
+    const Instant due = now + lead_time_.lead();
+    events_.run_due(due, [this](std::size_t index) {
         try {
             act(topology_.events[index].action);
         } catch (const std::exception& error) {
             warn(fmt::format("event {}: {}", index + 1, error.what()));
         }
     });
-    network_.advance(now);
+    network_.advance(due);
     set_alarm();
 }
 
@@ -141,7 +144,8 @@ void Runner::set_alarm() {
     if (at == Instant::max()) {
         alarm_.clear();
     } else {
-        alarm_.set(at);
+        alarm_set_to_ = at - lead_time_.lead();
+        alarm_.set(alarm_set_to_);
     }
 }
 

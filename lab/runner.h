@@ -1,6 +1,7 @@
 // A lab in real time: the network of network.h between TAP devices in the namespaces of its hosts and sites,
 // with the machine's clock. One thread and one event loop: a wakeup for each device that has frames, and an
-// alarm for the next frame that arrives or the next event, to the kernel's precision. Between them it sleeps.
+// alarm for the next frame that arrives or the next event, to the kernel's precision, and earlier by what
+// waking takes. Between them it sleeps.
 //
 // It runs in the sandbox (sandbox.h), whose mounts are there already. What goes wrong is thrown, also out of
 // the loop's callbacks, and is the end of the lab.
@@ -17,6 +18,7 @@
 #include "lab/network.h"
 #include "lab/processes.h"
 #include "lab/topology.h"
+#include "vswitch/emulation/lead_time.h"
 
 namespace weft::lab {
 
@@ -86,7 +88,9 @@ class Runner {
     Processes processes_;
     Events events_;
     Alarm alarm_;
-    Instant alarm_at_ = Instant::max();
+    Instant alarm_at_ = Instant::max();  // for what it is
+    Instant alarm_set_to_;               // a little earlier
+    LeadTime lead_time_;
     std::map<NodeIndex, std::string> controls_;  // of sites: the sockets
     std::vector<std::string> warnings_;
 };
