@@ -13,7 +13,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -30,6 +29,7 @@
 #include "cli/version.h"
 #include "config/diff.h"
 #include "config/load.h"
+#include "vswitch/system.h"
 
 namespace weft {
 
@@ -512,8 +512,8 @@ struct CommandLine {
     argv[1] = name.data();
     execv(program.c_str(), argv + 1);
     const int error = errno;
-    throw std::runtime_error(
-        fmt::format("cannot run {}: {}", program.string(), std::generic_category().message(error)));
+    throw_system_error("cannot run " + program.string(), error,
+                       error == ENOENT ? "it belongs beside weft: install or build it, too" : "");
 }
 
 int run(int argc, char** argv) {
