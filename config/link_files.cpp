@@ -101,12 +101,12 @@ std::expected<LinkTrace, Fault> parse_mahimahi(std::string_view text, const std:
     Lines lines{text};
     while (const auto line = lines.next()) {
         const auto number = whole_number(*line);
-        const Duration at = std::chrono::milliseconds{number.value_or(0)};
         if (!number || *number > longest / std::chrono::milliseconds{1}) {
             return fault(path, lines.number(),
                          fmt::format("{} is not a number of milliseconds", quoted(*line)),
                          "write a whole number a line, or commas between time, delay, loss and rate");
         }
+        const Duration at = std::chrono::milliseconds{*number};
         if (at < trace.length)
             return fault(path, lines.number(), "the time is before that of the line above", "sort the file");
         if (trace.opportunities.size() == most_steps)

@@ -98,7 +98,7 @@ int wait_for(pid_t child) {
 
 }  // namespace
 
-int exec_in_node(const std::string& lab, const std::string& node, const std::vector<std::string>& command) {
+void exec_in_node(const std::string& lab, const std::string& node, const std::vector<std::string>& command) {
     Client client{state_folder(lab) + "/" + control_socket};
     const auto environment = client.call("node", {{"name", node}}).at("environment").get<Environment>();
     std::error_code ignored;
@@ -109,7 +109,11 @@ int exec_in_node(const std::string& lab, const std::string& node, const std::vec
     const pid_t child = ::fork();
     if (child < 0) throw_system_error("cannot start a process in the lab", errno);
     if (child == 0) become(command, environment, folder);
-    return wait_for(child);
+    const int status = wait_for(child);
+    std::fflush(nullptr);
+    // What runs at an orderly exit may start a thread, as a sanitizer does, in the lab's namespace of
+    // processes, and then look for it in this one's.
+    ::_exit(status);
 }
 
 }  // namespace weft::lab

@@ -8,8 +8,10 @@
 
 namespace weft::lab {
 
-// Returns the program's exit status, 128 and the signal's number if one ended it; 127 if there is no such
-// program. The calling process has one thread, and is in the lab's namespaces afterwards.
-int exec_in_node(const std::string& lab, const std::string& node, const std::vector<std::string>& command);
+// Ends the calling process with the program's exit status, with 128 and the signal's number if one ended it,
+// or with 127 if there is no such program. Throws std::runtime_error if it does not come to that. The process
+// has one thread.
+[[noreturn]] void exec_in_node(const std::string& lab, const std::string& node,
+                               const std::vector<std::string>& command);
 
 }  // namespace weft::lab

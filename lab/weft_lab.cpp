@@ -161,17 +161,17 @@ class CommandLine {
             "done to them.\n",
             [this] { return status(choose_lab(name_), as_json_); });
         add("exec", "run a program in a node", exec_footer,
-            [this] {
+            [this]() -> int {
                 if (command_.empty()) throw std::runtime_error("exec NODE COMMAND: the command is missing");
-                return exec_in_node(choose_lab(name_), target_, command_);
+                exec_in_node(choose_lab(name_), target_, command_);
             })
             ->add_option("NODE", target_, "Host or site, and then the program with its arguments")
             ->required();
         add("shell", "a shell in a node", "$SHELL, or /bin/sh.\n",
-            [this] {
+            [this]() -> int {
                 const auto* shell = std::getenv("SHELL");  // NOLINT(concurrency-mt-unsafe)
                 const std::string program = shell != nullptr && *shell != '\0' ? shell : "/bin/sh";
-                return exec_in_node(choose_lab(name_), target_, {program});
+                exec_in_node(choose_lab(name_), target_, {program});
             })
             ->add_option("NODE", target_, "Host or site")
             ->required();

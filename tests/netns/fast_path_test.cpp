@@ -986,7 +986,8 @@ TEST_CASE("10,000 insertions, changes and erasures under traffic lose no packet"
     CHECK(slow > 100);
     CHECK(fast > 100);
     CHECK(slow + fast <= sent);
-    CHECK(slow + fast + 100 > sent);  // of the last slot, and counted between the reading and the erasure
+    // Some are of the last slot, or were counted between a reading and its erasure.
+    CHECK(slow + fast + sent / 50 > sent);
     CHECK(pair.drops.total() == 0);
     MESSAGE(sent, " frames: ", slow, " slowly, ", fast, " fast");
 }
