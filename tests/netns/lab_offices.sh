@@ -77,7 +77,8 @@ by_hand nat-b nft -f three_offices/nat_open.nft
 by_hand nat-c nft -f three_offices/nat_closed.nft
 sh three_offices/make_keys
 for office in a b c; do
-    by_hand "site-$office" "$WEFT_BIN/weftd" --config "three_offices/site-$office.toml" >"$work/site-$office.log" 2>&1 </dev/null &
+    nsenter --net="/run/netns/site-$office" -- "$WEFT_BIN/weftd" --config "three_offices/site-$office.toml" \
+        >"$work/site-$office.log" 2>&1 </dev/null &
     spawned+=("$!")
 done
 wait_for "all sites have met" 30 met by_hand
