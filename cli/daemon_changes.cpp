@@ -483,7 +483,7 @@ void Daemon::change(const config::ChangePort& change) {
         offloading_.set_impaired(id, to.impair.has_value());
         workers_->post_all([id, link = to.impair, name = to.name](Worker& worker) {
             worker.impair(id, link, name);
-            worker.datapath().topology().decide_again(id);
+            worker.datapath().reconsider(id);
         });
     }
     if (change.from->vlan == to.vlan && change.from->trunk == to.trunk) return;

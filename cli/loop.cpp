@@ -1,6 +1,5 @@
 #include "cli/loop.h"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -17,14 +16,13 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include <fmt/format.h>
 
-#include "vswitch/system.h"
+#include "vswitch/precise_timer.h"
 
 namespace weft {
 
@@ -167,55 +165,28 @@ bool Timer::active() const noexcept {
 
 struct Alarm::State {
     uv_poll_t uv{};
-    Descriptor timer;
+    PreciseTimer timer;
     std::function<void()> fired;
 
     static void on_ready(uv_poll_t* poll, int /*status*/, int /*happened*/) noexcept {
         guarded(poll, [poll] {
             auto& state = state_of<State>(poll);
-            std::uint64_t expirations = 0;
-            // EAGAIN: it was set anew in this turn, by whoever was called back before.
-            if (::read(state.timer.get(), &expirations, sizeof(expirations)) == sizeof(expirations))
-                state.fired();
+            // Or it was set anew in this turn, by whoever was called back before.
+            if (state.timer.take()) state.fired();
         });
     }
 };
 
-namespace {
-
-void set_timer(const Descriptor& timer, Duration at) {
-    constexpr auto second = std::chrono::nanoseconds{std::chrono::seconds{1}}.count();
-    const itimerspec spec{.it_interval = {},
-                          .it_value = {.tv_sec = at.count() / second, .tv_nsec = at.count() % second}};
-    if (timerfd_settime(timer.get(), TFD_TIMER_ABSTIME, &spec, nullptr) != 0)
-        throw_system_error("cannot set an alarm", errno);
-}
-
-}  // namespace
-
 Alarm::Alarm(Loop& loop, std::function<void()> fired) {
     auto state = std::make_unique<State>();
     state->fired = std::move(fired);
-    state->timer = Descriptor(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
-    if (!state->timer) throw_system_error("cannot make an alarm", errno);
-    check(uv_poll_init(&loop.state().uv, &state->uv, state->timer.get()), "cannot make an alarm");
+    check(uv_poll_init(&loop.state().uv, &state->uv, state->timer.descriptor()), "cannot make an alarm");
     state_ = adopt(std::move(state));
     check(uv_poll_start(&state_->uv, UV_READABLE, State::on_ready), "cannot make an alarm");
 }
 
-// Zero would disarm it.
-void Alarm::set(Instant at) {
-    set_timer(state_->timer, std::max(at.time_since_epoch(), Duration{1}));
-}
-
-void Alarm::clear() {
-    set_timer(state_->timer, Duration::zero());
-}
-
-Instant precise_now() noexcept {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return Instant{std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}};
+void Alarm::set(Instant at) noexcept {
+    state_->timer.set(at);
 }
 
 // --- Poll

@@ -87,23 +87,20 @@ class Timer {
     loop_detail::Handle<State> state_;
 };
 
-// Once, at a point of CLOCK_MONOTONIC, as precisely as the kernel's timers are (timerfd_create(2)).
+// Once, at a point of CLOCK_MONOTONIC, as precisely as the kernel's timers are (vswitch/precise_timer.h).
 class Alarm {
   public:
     Alarm(Loop& loop, std::function<void()> fired);
 
-    // Replaces what was set before. A point that has passed is one in the next turn of the loop.
-    void set(Instant at);
-    void clear();
+    // Replaces what was set before. A point that has passed is one in the next turn of the loop;
+    // Instant::max() never comes.
+    void set(Instant at) noexcept;
 
     struct State;
 
   private:
     loop_detail::Handle<State> state_;
 };
-
-// CLOCK_MONOTONIC now.
-[[nodiscard]] Instant precise_now() noexcept;
 
 // Watches a descriptor, which is made non-blocking, stays the caller's and must outlive this object. A call
 // is a hint: reading may still find nothing (EAGAIN). An error of the descriptor is reported as readable and

@@ -14,6 +14,7 @@
 
 #include "lab/apply_action.h"
 #include "lab/pcapng.h"
+#include "vswitch/precise_timer.h"
 
 namespace weft::lab {
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "config/read_impairment.h"
+#include "vswitch/precise_timer.h"
 
 namespace weft::lab {
 

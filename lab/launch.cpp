@@ -22,6 +22,7 @@
 #include "cli/client.h"
 #include "lab/lab_control.h"
 #include "lab/lab_process.h"
+#include "vswitch/precise_timer.h"
 
 namespace weft::lab {
 

@@ -15,6 +15,7 @@
 #include "lab/launch.h"
 #include "lab/node_namespace.h"
 #include "vswitch/device/packet_socket.h"
+#include "vswitch/precise_timer.h"
 
 namespace weft::lab {
 
@@ -141,12 +142,8 @@ void Runner::set_alarm() {
     const Instant at = std::min(network_.next(), events_.next());
     if (at == alarm_at_) return;
     alarm_at_ = at;
-    if (at == Instant::max()) {
-        alarm_.clear();
-    } else {
-        alarm_set_to_ = at - lead_time_.lead();
-        alarm_.set(alarm_set_to_);
-    }
+    alarm_set_to_ = at == Instant::max() ? at : at - lead_time_.lead();
+    alarm_.set(alarm_set_to_);
 }
 
 void Runner::start_events() {

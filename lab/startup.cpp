@@ -19,6 +19,7 @@
 
 #include "config/load.h"
 #include "lab/launch.h"
+#include "vswitch/precise_timer.h"
 #include "vswitch/system.h"
 
 namespace weft::lab {

@@ -96,9 +96,6 @@ class Topology {
     // Of a frame device; the stations behind it are forgotten.
     void change_vlans(PortId id, const VlanFilter& vlans);
 
-    // What has been decided about its flows is decided again.
-    void decide_again(PortId id) noexcept { changed(id); }
-
     void add_peer(PeerId id, PortId port, const PeerOptions& options);
     void remove_peer(PeerId id);
 

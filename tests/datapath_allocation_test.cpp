@@ -1,50 +1,9 @@
-// In steady state the packet path allocates nothing: this program counts every call of operator new.
-#include <cstdlib>
-#include <new>
-
+// In steady state the packet path allocates nothing.
 #include <doctest/doctest.h>
 
+#include "tests/support/allocation_counter.h"
 #include "tests/support/datagrams.h"
 #include "tests/support/single_node.h"
-
-namespace {
-
-bool counting = false;
-std::size_t allocations = 0;
-
-void* allocate(std::size_t size, std::size_t alignment) {
-    if (counting) ++allocations;
-    size = (size + alignment - 1) / alignment * alignment;
-    void* memory = std::aligned_alloc(alignment, size == 0 ? alignment : size);
-    if (memory == nullptr) throw std::bad_alloc();
-    return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-    return allocate(size, alignof(std::max_align_t));
-}
-
-void* operator new(std::size_t size, std::align_val_t alignment) {
-    return allocate(size, static_cast<std::size_t>(alignment));
-}
-
-void operator delete(void* memory) noexcept {
-    std::free(memory);  // NOLINT(clang-analyzer-cplusplus.NewDelete): this is the operator
-}
-
-void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
-
-void operator delete(void* memory, std::align_val_t) noexcept {
-    std::free(memory);
-}
-
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-    std::free(memory);
-}
 
 using namespace weft;
 using namespace weft::test;
@@ -182,15 +141,6 @@ std::size_t allocations_from_peer(Node& node, const Bytes& payload, std::uint8_t
 }
 
 }  // namespace
-
-TEST_CASE("the counter sees an allocation") {
-    allocations = 0;
-    counting = true;
-    const std::vector<int> some(3);
-    counting = false;
-    CHECK(allocations == 1);
-    CHECK(some.size() == 3);
-}
 
 TEST_CASE("established traffic from local ports allocates nothing") {
     struct Case {

@@ -67,22 +67,24 @@ class PacketTap {
 }  // namespace
 
 std::string try_port(const HookPrograms& programs, const PortHooks& port, const std::string& device,
-                     const std::optional<std::string>& netns) try {
-    const PacketTap tap(device, netns);
-    const bool is_frame = port.link_layer == LinkLayer::ethernet;
-    const auto back = !port.is_veth          ? fast_redirect_ingress
-                      : port.leads_elsewhere ? fast_redirect_peer
-                                             : fast_redirect_egress;
-    const ProbeFlow flow(programs.flows, programs.actions, probe_key(is_frame), port.device,
-                         fast_verdict(fast_to_port, back, 0xFFFF, port.device));
-    if (!flow.is_there()) return "a flow cannot be inserted: " + message(errno);
-    const auto frame = probe_frame();
-    const auto packet = is_frame ? std::span<const std::uint8_t>{frame} : probe_datagram(frame);
-    for (int attempt = 0; attempt < attempts; ++attempt)
-        if (tap.send(packet) && tap.hears(packet)) return {};
-    return "a packet of a flow that the kernel should carry does not arrive";
-} catch (const std::runtime_error& error) {
-    return error.what();
+                     const std::optional<std::string>& netns) {
+    try {
+        const PacketTap tap(device, netns);
+        const bool is_frame = port.link_layer == LinkLayer::ethernet;
+        const auto back = !port.is_veth          ? fast_redirect_ingress
+                          : port.leads_elsewhere ? fast_redirect_peer
+                                                 : fast_redirect_egress;
+        const ProbeFlow flow(programs.flows, programs.actions, probe_key(is_frame), port.device,
+                             fast_verdict(fast_to_port, back, 0xFFFF, port.device));
+        if (!flow.is_there()) return "a flow cannot be inserted: " + message(errno);
+        const auto frame = probe_frame();
+        const auto packet = is_frame ? std::span<const std::uint8_t>{frame} : probe_datagram(frame);
+        for (int attempt = 0; attempt < attempts; ++attempt)
+            if (tap.send(packet) && tap.hears(packet)) return {};
+        return "a packet of a flow that the kernel should carry does not arrive";
+    } catch (const std::runtime_error& error) {
+        return error.what();
+    }
 }
 
 }  // namespace weft

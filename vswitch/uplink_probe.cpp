@@ -167,19 +167,21 @@ class UplinkProbe {
 
 }  // namespace
 
-std::expected<void, std::string> try_uplink(FastPathKernel& kernel, unsigned uplink) try {
-    const auto layer = link_layer_of(uplink);
-    if (!layer) return std::unexpected(layer.error());
-    if (*layer != LinkLayer::ethernet) return std::unexpected("it has no Ethernet");
-    const auto link = Netlink().link(device_name(uplink));
-    if (!link || !link->up) return {};
-    UplinkProbe probe(kernel, uplink, link->mac);
-    std::string why_not = probe.comes_in();
-    if (why_not.empty()) why_not = probe.goes_out();
-    if (!why_not.empty()) return std::unexpected(why_not);
-    return {};
-} catch (const std::runtime_error& error) {
-    return std::unexpected(error.what());
+std::expected<void, std::string> try_uplink(FastPathKernel& kernel, unsigned uplink) {
+    try {
+        const auto layer = link_layer_of(uplink);
+        if (!layer) return std::unexpected(layer.error());
+        if (*layer != LinkLayer::ethernet) return std::unexpected("it has no Ethernet");
+        const auto link = Netlink().link(device_name(uplink));
+        if (!link || !link->up) return {};
+        UplinkProbe probe(kernel, uplink, link->mac);
+        std::string why_not = probe.comes_in();
+        if (why_not.empty()) why_not = probe.goes_out();
+        if (!why_not.empty()) return std::unexpected(why_not);
+        return {};
+    } catch (const std::runtime_error& error) {
+        return std::unexpected(error.what());
+    }
 }
 
 }  // namespace weft

@@ -2,27 +2,19 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <ctime>
 #include <string>
 #include <utility>
 
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 
 namespace weft {
 
 namespace {
 
-Instant precise_now() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return Instant{std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}};
-}
-
-Descriptor make(int fd, const char* what) {
-    if (fd < 0) throw_system_error(std::string{"cannot make "} + what + " for an impaired port", errno);
-    return Descriptor{fd};
+Descriptor make_poll() {
+    Descriptor poll{::epoll_create1(EPOLL_CLOEXEC)};
+    if (!poll) throw_system_error("cannot make an epoll instance for an impaired port", errno);
+    return poll;
 }
 
 void watch(const Descriptor& poll, int fd) {
@@ -54,12 +46,11 @@ PortLinkCounters::Direction state_of(const Wire& wire) noexcept {
 
 ImpairedDevice::ImpairedDevice(std::unique_ptr<Device> inner, const PortLink& link, std::string_view name)
     : inner_(std::move(inner)),
-      timer_(make(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "a timer")),
-      poll_(make(::epoll_create1(EPOLL_CLOEXEC), "an epoll instance")),
+      poll_(make_poll()),
       in_(make_wire(link.in, link.seed, name, "in", inner_->link_layer())),
       out_(make_wire(link.out, link.seed, name, "out", inner_->link_layer())) {
     watch(poll_, inner_->descriptor());
-    watch(poll_, timer_.get());
+    watch(poll_, timer_.descriptor());
     arm(precise_now());
 }
 
@@ -117,20 +108,13 @@ void ImpairedDevice::count_lost(DropCounters& drops) noexcept {
     if (lost != lost_) drops.add(Drop::impaired, lost - std::exchange(lost_, lost));
 }
 
-// Setting a timer that has fired also makes it unreadable. One that is set to the past fires at once.
 void ImpairedDevice::arm(Instant now) noexcept {
     Instant next = std::min(in_.next(), out_.next());
     if (next != Instant::max()) next -= lead_time_.lead();
     if (!arrived_.empty()) next = now;
     if (next == armed_ && (next > now || next == Instant::max())) return;
     armed_ = next;
-    itimerspec when{};
-    if (next != Instant::max()) {
-        const auto since = std::max(next.time_since_epoch(), Duration{1});
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
-        when.it_value = {.tv_sec = seconds.count(), .tv_nsec = (since - seconds).count()};
-    }
-    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+    timer_.set(next);
 }
 
 PortLinkCounters ImpairedDevice::counters() const noexcept {

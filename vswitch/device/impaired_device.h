@@ -22,6 +22,7 @@
 #include "vswitch/emulation/impairment.h"
 #include "vswitch/emulation/lead_time.h"
 #include "vswitch/emulation/wire.h"
+#include "vswitch/precise_timer.h"
 #include "vswitch/system.h"
 #include "vswitch/system_call.h"
 
@@ -77,7 +78,7 @@ class ImpairedDevice final : public Device {
     void arm(Instant now) noexcept;
 
     std::unique_ptr<Device> inner_;
-    Descriptor timer_;
+    PreciseTimer timer_;
     Descriptor poll_;
     Wire in_;
     Wire out_;
