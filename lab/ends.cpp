@@ -8,6 +8,9 @@
 #include <thread>
 #include <utility>
 
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
+
 #include <fmt/format.h>
 
 #include "vswitch/device/tuntap.h"
@@ -101,6 +104,12 @@ void Ends::add(EndId id, std::unique_ptr<Device> device) {
 void Ends::deliver(EndId id, std::vector<Packet>& frames) noexcept {
     if (End* end = state_->find(id)) end->device->write(frames, end->drops);
     frames.clear();
+}
+
+void Ends::set_carrier(EndId id, bool carrier) noexcept {
+    const End* end = state_->find(id);
+    int value = carrier ? 1 : 0;
+    if (end != nullptr) ::ioctl(end->device->descriptor(), TUNSETCARRIER, &value);
 }
 
 std::uint64_t Ends::drops(EndId id) const noexcept {

@@ -30,6 +30,11 @@ class Ends {
     // Of `end`, which has been added. Clears `frames`.
     void deliver(EndId end, std::vector<Packet>& frames) noexcept;
 
+    // Whether the interface sees a cable (LOWER_UP) or none (NO-CARRIER); what comes meanwhile it takes all
+    // the same. Linux 5.0; else, and of an interface of the machine, which has a cable of its own: nothing
+    // happens.
+    void set_carrier(EndId end, bool carrier) noexcept;
+
     // Frames that could not be read or delivered, since the start.
     [[nodiscard]] std::uint64_t drops(EndId end) const noexcept;
 

@@ -133,8 +133,9 @@ constexpr Key node_action{"node", Kind::text, optional, R"(node = "h1")",
                           "The node that it happens to, or where the command runs."};
 constexpr Key direction_action{"direction", Kind::text, optional, R"(direction = "there")",
                                "Of the link: \"there\" or \"back\"; both without it."};
-constexpr Key up_action{"up", Kind::boolean, optional, "up = false",
-                        "Whether the link, or the node's, is up."};
+constexpr Key up_action{
+    "up", Kind::boolean, optional, "up = false",
+    "Whether the link, or the node's, is up; down both ways it takes the carrier of its ends away."};
 constexpr Key set_action{"set", Kind::table, optional, R"(set = { loss = "1%" })",
                          "What the link does to packets from now on: keys of impair."};
 

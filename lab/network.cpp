@@ -41,6 +41,7 @@ struct Network::State {
     void deliver_ready();
     void deliver(std::size_t wire, std::size_t hops);
     void pass_on(std::uint32_t device, std::size_t hops);
+    void see_state(std::size_t wire);
     void sight(std::size_t wire, const std::vector<Packet>& frames, bool has_arrived) const;
 
     struct Target {
@@ -57,11 +58,13 @@ struct Network::State {
 
     std::vector<Wire> wires;      // there and back of each link
     std::vector<Target> targets;  // by wire: where it ends
+    std::vector<bool> is_up;      // by wire, as it was seen last
     std::vector<std::unique_ptr<NetworkDevice>> devices;
     std::vector<std::uint32_t> device_of;  // by node
     Agenda agenda;                         // wires, then devices
     Arrived arrived;
     Watcher watcher;
+    Connected connections;
     std::vector<Ready> ready;
     std::vector<bool> is_ready;  // by wire
     std::vector<Packet> delivered;
@@ -104,8 +107,10 @@ Network::State::State(const Topology& topology, PacketPool& pool, Instant start,
     for (std::size_t i = 0; i < topology.nodes.size(); ++i) {
         if (device_of[i] != outside) devices[device_of[i]]->add_routes(topology.nodes[i]);
     }
-    for (std::size_t wire = 0; wire < wires.size(); ++wire)
+    for (std::size_t wire = 0; wire < wires.size(); ++wire) {
+        is_up.push_back(wires[wire].is_up());
         agenda.set(static_cast<std::uint32_t>(wire), wires[wire].next());
+    }
 }
 
 void Network::State::send(EndId from, std::vector<Packet>& frames, Instant now) {
@@ -155,7 +160,17 @@ void Network::State::offer(std::size_t wire, std::vector<Packet>& frames, std::s
     reschedule(wire, hops);
 }
 
+void Network::State::see_state(std::size_t wire) {
+    const bool up = wires[wire].is_up();
+    if (up == is_up[wire]) return;
+    is_up[wire] = up;
+    const bool other_is_up = is_up[wire ^ 1U];
+    if (!other_is_up && connections) connections(static_cast<LinkIndex>(wire / 2), up);
+}
+
+// After whatever may have changed the wire.
 void Network::State::reschedule(std::size_t wire, std::size_t hops) {
+    see_state(wire);
     const Instant next = wires[wire].next();
     if (next > time) return agenda.set(static_cast<std::uint32_t>(wire), next);
     if (is_ready[wire]) return;
@@ -178,6 +193,7 @@ void Network::State::deliver_ready() {
 void Network::State::deliver(std::size_t wire, std::size_t hops) {
     delivered.clear();
     wires[wire].deliver(time, delivered);
+    see_state(wire);
     agenda.set(static_cast<std::uint32_t>(wire), std::max(wires[wire].next(), time + Duration{1}));
     if (delivered.empty()) return;
     if (watcher) sight(wire, delivered, true);
@@ -246,6 +262,10 @@ void Network::set_up(LinkIndex link, Direction direction, bool up, Instant now) 
     state_->changed(wire, now);
 }
 
+bool Network::is_connected(LinkIndex link) const noexcept {
+    return state_->is_up[std::size_t{link} * 2] || state_->is_up[std::size_t{link} * 2 + 1];
+}
+
 const Wire& Network::wire(LinkIndex link, Direction direction) const noexcept {
     return state_->wires[wire_of(link, direction)];
 }
@@ -261,6 +281,10 @@ Snapshot Network::snapshot(NodeIndex node, Instant now) const {
 
 void Network::watch(Watcher watcher) {
     state_->watcher = std::move(watcher);
+}
+
+void Network::watch_connections(Connected watcher) {
+    state_->connections = std::move(watcher);
 }
 
 }  // namespace weft::lab

@@ -7,6 +7,9 @@
 //
 // A wire that does nothing hands a frame on at once, in the same call. What does not end, as frames in a loop
 // of such wires, is cut off and counted.
+//
+// A link is connected while one of its directions is up. One that is down in both, be it by a switch, by its
+// impairment or by the schedule of it, is a cable that was pulled: whoever has the ends may want to know.
 #pragma once
 
 #include <cstdint>
@@ -49,6 +52,9 @@ class Network {
 
     using Watcher = std::function<void(const Sighting&)>;
 
+    // A link is connected now that was not, or the other way round. Neither sends nor advances.
+    using Connected = std::function<void(LinkIndex link, bool connected)>;
+
     Network(const Topology& topology, PacketPool& pool, Instant start, Arrived arrived);
     ~Network();
     Network(const Network&) = delete;
@@ -66,6 +72,8 @@ class Network {
     void set(LinkIndex link, Direction direction, const Impairment& impairment, Instant now);
     void set_up(LinkIndex link, Direction direction, bool up, Instant now);
 
+    [[nodiscard]] bool is_connected(LinkIndex link) const noexcept;
+
     [[nodiscard]] const Wire& wire(LinkIndex link, Direction direction) const noexcept;
 
     // Frames that went round in a loop and were dropped for it.
@@ -75,6 +83,7 @@ class Network {
     [[nodiscard]] Snapshot snapshot(NodeIndex node, Instant now) const;
 
     void watch(Watcher watcher);  // {}: nobody does
+    void watch_connections(Connected watcher);
 
   private:
     struct State;

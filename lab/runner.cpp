@@ -85,7 +85,13 @@ Runner::Runner(Loop& loop, Topology topology, Options options, const Progress& p
             throw std::runtime_error(fmt::format("node {}: {}", topology_.nodes[i].name, error.what()));
         }
     }
+    network_.watch_connections([this](LinkIndex link, bool connected) { set_carrier(link, connected); });
     set_alarm();
+}
+
+void Runner::set_carrier(LinkIndex link, bool carrier) noexcept {
+    for (const std::uint8_t which : {std::uint8_t{0}, std::uint8_t{1}})
+        ends_.set_carrier({link, which}, carrier);
 }
 
 void Runner::make_node(NodeIndex index) {
@@ -109,6 +115,7 @@ void Runner::make_node(NodeIndex index) {
     std::vector<LinkEnd> interfaces;
     for (const OwnEnd& own : ends_of(topology_, index)) {
         ends_.add(own.id, make_tap(*own.end));
+        if (!network_.is_connected(own.id.link)) ends_.set_carrier(own.id, false);
         interfaces.push_back(*own.end);
     }
     for (const auto& [key, value] : sysctls_of(node)) set_sysctl(key, value);

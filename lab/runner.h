@@ -74,6 +74,7 @@ class Runner {
 
   private:
     void make_node(NodeIndex index);
+    void set_carrier(LinkIndex link, bool carrier) noexcept;
     void sent(EndId end, std::vector<Packet>& frames);
     void on_alarm();
     void set_alarm();

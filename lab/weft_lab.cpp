@@ -71,7 +71,9 @@ constexpr auto exec_footer =
 constexpr auto set_footer =
     "Changes a link, or all links of a node, now. KEY=VALUE are the keys of [link.impair]; what is not "
     "named\n"
-    "stays as it is. up=false cuts, up=true restores. What is under way arrives as it would have.\n"
+    "stays as it is. up=false cuts, up=true restores. What is under way arrives as it would have,\n"
+    "but for a cut, which loses it. A link that is cut both ways takes the carrier of its ends away\n"
+    "(NO-CARRIER); one way alone fails in silence.\n"
     "\n"
     "  weft lab set wan delay=80ms jitter=10ms\n"
     "  weft lab set wan loss=0.02 --direction there   from the link's first end to its second\n"

@@ -374,6 +374,50 @@ TEST_CASE("one direction of a link is down, and the other is not") {
     CHECK(ends(running.taken()) == std::vector<EndId>{{0, 1}});
 }
 
+TEST_CASE("a link is connected as long as one of its directions is up, whatever has set the other down") {
+    LabBuilder lab;
+    const auto a = lab.host("a");
+    const auto b = lab.host("b");
+    Impairment down;
+    down.up = false;
+    Impairment scheduled;
+    scheduled.schedule = {{.at = 1s, .then = std::make_shared<Impairment>(down)},
+                          {.at = 2s, .then = std::make_shared<Impairment>()}};
+    const auto by_schedule = lab.link(a, b, scheduled);
+    const auto by_switch = lab.link(a, b);
+    const auto from_the_start = lab.link(a, b, down);
+    Running running(lab.topology);
+    auto& network = running.network;
+    std::vector<std::pair<lab::LinkIndex, bool>> seen;
+    network.watch_connections([&](lab::LinkIndex link, bool connected) {
+        CHECK(network.is_connected(link) == connected);
+        seen.emplace_back(link, connected);
+    });
+    const auto taken = [&] { return std::exchange(seen, {}); };
+    using Seen = std::vector<std::pair<lab::LinkIndex, bool>>;
+    CHECK(network.is_connected(by_schedule));
+    CHECK_FALSE(network.is_connected(from_the_start));
+
+    network.set_up(by_switch, lab::Direction::there, false, start);
+    CHECK(taken().empty());
+    network.set_up(by_switch, lab::Direction::back, false, start);
+    CHECK(taken() == Seen{{by_switch, false}});
+    network.set_up(by_switch, lab::Direction::back, true, start);
+    CHECK(taken() == Seen{{by_switch, true}});
+    network.set_up(by_switch, lab::Direction::there, true, start);
+    CHECK(taken().empty());
+
+    network.set(from_the_start, lab::Direction::back, {}, start);
+    CHECK(taken() == Seen{{from_the_start, true}});
+
+    network.advance(start + 999ms);
+    CHECK(taken().empty());
+    network.advance(start + 1s);
+    CHECK(taken() == Seen{{by_schedule, false}});
+    network.advance(start + 3s);
+    CHECK(taken() == Seen{{by_schedule, true}});
+}
+
 TEST_CASE("a link is given another delay") {
     LabBuilder lab;
     lab.link(lab.host("a"), lab.host("b"), LabBuilder::delayed(1ms));

@@ -40,6 +40,24 @@ name = "b"
 name = "cable"
 ends = ["a", "b"]
 END
+cat >"$work/down.toml" <<'END'
+[[host]]
+name = "a"
+[[host]]
+name = "b"
+[[link]]
+name = "cable"
+ends = ["a", "b"]
+impair = { up = false }
+[[link]]
+name = "late"
+ends = ["a", "b"]
+impair = { schedule = [{ at = "3s", up = false }, { at = "5s", up = true }] }
+[[link]]
+name = "fibre"
+ends = ["a", "b"]
+there = { up = false }
+END
 cat >"$work/timed.toml" <<'END'
 [lab]
 name = "timed"
@@ -104,6 +122,31 @@ echo "$said"
 said=$(lab set nobody delay=3ms 2>&1) && fail "a link that there is not"
 [[ $said == *"no link and no node 'nobody'"*left* ]] || fail "no cure for a link that there is not: $said"
 
+say "a link that is cut takes its carrier away at both ends; a direction alone does not"
+carrier() { lab exec "$1" ip -o link show eth0 | grep -q "$2"; }
+# cut_and_restored WHAT STATE TARGET: a has lost its carrier and b is in this state, until TARGET is up again.
+cut_and_restored() {
+    wait_for "a sees no carrier" 5 carrier a NO-CARRIER
+    lab exec a ip -o link show eth0 | grep -q "state DOWN" || fail "its operational state is not DOWN"
+    wait_for "b $1" 5 carrier b "$2"
+    lab set "$3" up=true
+    wait_for "a has its carrier back" 5 carrier a "LOWER_UP.*state U"
+    wait_for "b has its carrier back" 5 carrier b "LOWER_UP.*state U"
+    wait_for "a reaches b again" 5 lab exec a ping -n -q -c 1 -W 1 b
+}
+carrier a "LOWER_UP" || fail "no carrier before"
+lab exec a ping -n -q -i 0.002 -c 1500 -W 1 b >/dev/null &  # packets are under way when it is cut
+lab set left up=false
+cut_and_restored "keeps its own, which is at another link" LOWER_UP left
+wait "$!" || true
+lab set s up=false
+cut_and_restored "has lost it with the switch" NO-CARRIER s
+lab set left up=false --direction back
+! lab exec a ping -n -q -c 1 -W 1 b >/dev/null || fail "a direction is cut and answers come"
+carrier a LOWER_UP || fail "one direction was cut, and a has no carrier"
+lab set left up=true
+wait_for "a reaches b again" 5 lab exec a ping -n -q -c 1 -W 1 b
+
 say "events, by hand"
 lab event | grep -q "link right back: down" || fail "the list of events is another"
 lab event 1 >/dev/null
@@ -134,6 +177,21 @@ awk -F'[][]' '/icmp_seq/ { if (last && $2 - last > 0.5) printf "%.3f %.3f\n", la
 read -r from until <"$work/gap"
 echo "cut from $from to $until"
 awk -v from="$from" -v until="$until" 'BEGIN { d = until - from; exit !(d > 1.97 && d < 2.05) }' || fail "the gap is not of 2 s"
+
+say "links that are down from the start, and by a schedule"
+lab up "$work/down.toml" >/dev/null
+carrier() { lab exec "$1" ip -o link show "$2" | grep -q "$3"; }
+for host in a b; do
+    wait_for "$host has a carrier on eth1 and none on eth0" 2 carrier "$host" eth0 NO-CARRIER
+    carrier "$host" eth2 LOWER_UP || fail "a fibre with one strand, and $host has no carrier there"
+    wait_for "the schedule cuts the link of $host" 6 carrier "$host" eth1 NO-CARRIER
+done
+for host in a b; do wait_for "the schedule restores the link of $host" 6 carrier "$host" eth1 "LOWER_UP.*state U"; done
+lab set cable up=true
+wait_for "the cable is there" 5 carrier a eth0 "LOWER_UP.*state U"
+wait_for "a reaches b" 5 lab exec a ping -n -q -c 1 -W 1 b
+! grep -i error "$WEFT_LAB_FOLDER/down/lab.log" || fail "the lab complains"
+lab down
 
 say "a lab that cannot be: nothing is left"
 sed 's/^run = .*/routes = [{ to = "10.99.0.0\/16", via = "192.0.2.77" }]/' "$work/small.toml" >"$work/wrong.toml"
