@@ -22,6 +22,7 @@
 #include "cli/client.h"
 #include "lab/lab_control.h"
 #include "lab/launch.h"
+#include "lab/node_sys.h"
 #include "lab/state_folder.h"
 #include "vswitch/netns.h"
 #include "vswitch/system.h"
@@ -62,6 +63,7 @@ void enter_node(const std::string& node) {
 [[noreturn]] void become(const std::vector<std::string>& command, const Environment& environment,
                          const std::string& folder) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    NodeSys{}.mount();
     if (::chdir(folder.c_str()) != 0 && ::chdir("/") != 0) ::_exit(cannot_run);
     for (const auto& [name, value] : environment)
         ::setenv(name.c_str(), value.c_str(), 1);  // NOLINT(concurrency-mt-unsafe): the only thread

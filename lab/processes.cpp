@@ -7,13 +7,9 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
-
-#include "vswitch/netns.h"
 #include "vswitch/system.h"
 
 namespace weft::lab {
@@ -21,77 +17,6 @@ namespace weft::lab {
 namespace {
 
 constexpr std::size_t longest_output = std::size_t{1} << 20U;
-
-std::vector<std::string> environment_with(const std::vector<std::pair<std::string, std::string>>& more) {
-    std::map<std::string, std::string> all;
-    for (char** entry = environ; *entry != nullptr; ++entry) {
-        const std::string text = *entry;
-        const auto middle = text.find('=');
-        if (middle != std::string::npos) all[text.substr(0, middle)] = text.substr(middle + 1);
-    }
-    for (const auto& [name, value] : more) all[name] = value;
-    std::vector<std::string> texts;
-    texts.reserve(all.size());
-    for (const auto& [name, value] : all) texts.push_back(fmt::format("{}={}", name, value));
-    return texts;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-    std::vector<char*> result;
-    result.reserve(texts.size() + 1);
-    for (std::string& text : texts) result.push_back(text.data());
-    result.push_back(nullptr);
-    return result;
-}
-
-// What a process has of ours: a process group of its own, no signal blocked or ignored.
-class Attributes {
-  public:
-    Attributes() {
-        ::posix_spawnattr_init(&value_);
-        sigset_t signals;
-        ::sigemptyset(&signals);
-        ::posix_spawnattr_setsigmask(&value_, &signals);
-        ::sigaddset(&signals, SIGPIPE);
-        ::posix_spawnattr_setsigdefault(&value_, &signals);
-        ::posix_spawnattr_setpgroup(&value_, 0);
-        ::posix_spawnattr_setflags(&value_,
-                                   POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    }
-
-    ~Attributes() { ::posix_spawnattr_destroy(&value_); }
-
-    Attributes(const Attributes&) = delete;
-    Attributes& operator=(const Attributes&) = delete;
-
-    [[nodiscard]] const posix_spawnattr_t* get() const noexcept { return &value_; }
-
-  private:
-    posix_spawnattr_t value_{};
-};
-
-// A child has the namespace of whoever makes it.
-pid_t spawn(const Program& program, int output) {
-    posix_spawn_file_actions_t actions{};
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-    if (!program.folder.empty()) ::posix_spawn_file_actions_addchdir_np(&actions, program.folder.c_str());
-    const Attributes attributes;
-    auto arguments = program.arguments;
-    auto environment = environment_with(program.environment);
-    pid_t pid = 0;
-    int error = 0;
-    in_namespace(program.node, [&] {
-        error = ::posix_spawnp(&pid, arguments.at(0).c_str(), &actions, attributes.get(),
-                               pointers(arguments).data(), pointers(environment).data());
-    });
-    ::posix_spawn_file_actions_destroy(&actions);
-    if (error != 0)
-        throw_system_error(fmt::format("cannot run {} in {}", program.arguments[0], program.node), error);
-    return pid;
-}
 
 int status_of(int waited) noexcept {
     constexpr int signal_base = 128;
@@ -134,7 +59,7 @@ pid_t Processes::start(const Program& program, const std::string& log,
     running->ended = [ended = std::move(ended)](const ProgramEnd& end) {
         if (ended) ended(end.status);
     };
-    const pid_t pid = spawn(program, file.get());
+    const pid_t pid = spawn(program, sys_, file.get());
     running_.emplace(pid, std::move(running));
     return pid;
 }
@@ -146,7 +71,7 @@ pid_t Processes::run(const Program& program, Duration within, std::function<void
     running->output = Descriptor(pipe[0]);
     const Descriptor theirs(pipe[1]);
     running->ended = std::move(ended);
-    const pid_t pid = spawn(program, theirs.get());
+    const pid_t pid = spawn(program, sys_, theirs.get());
     Running& one = *running;
     running_.emplace(pid, std::move(running));
     one.poll.emplace(loop_, one.output.get(), [&one](Poll::Events) { one.read_output(); });

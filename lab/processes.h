@@ -7,21 +7,14 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include <sys/types.h>
 
 #include "cli/loop.h"
+#include "lab/node_sys.h"
+#include "lab/spawn.h"
 
 namespace weft::lab {
-
-struct Program {
-    std::string node;
-    std::vector<std::string> arguments;  // the first is the program, looked for in PATH
-    std::string folder;                  // where it begins
-    std::vector<std::pair<std::string, std::string>> environment;  // beside the lab's
-};
 
 struct ProgramEnd {
     int status = 0;  // as a shell has it: 128 and the number of the signal that ended it
@@ -51,6 +44,7 @@ class Processes {
     void reap();
 
     Loop& loop_;
+    NodeSys sys_;
     std::map<pid_t, std::unique_ptr<Running>> running_;
     Signal child_ended_;
 };

@@ -89,6 +89,13 @@ void write_text(const std::string& path, const std::string& text) {
     if (!file.flush()) throw std::runtime_error("cannot write " + path);
 }
 
+// Programs have mount namespaces of their own, for the sake of /sys alone.
+void share_mounts() {
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_SHARED, nullptr) != 0)
+        throw_system_error("cannot let the lab's programs share their mounts", errno);
+    ::mount(nullptr, "/sys", nullptr, MS_REC | MS_SLAVE, nullptr);  // refused if nothing is mounted there
+}
+
 }  // namespace
 
 void mount_sandbox(const SandboxMounts& mounts) {
@@ -106,6 +113,7 @@ void mount_sandbox(const SandboxMounts& mounts) {
     for (const char* folder : {"/run/netns", "/run/weft", "/run/lock"}) fs::create_directory(folder);
     private_folder("/var/lib/weft");
     if (fs::exists("/etc/hosts")) bind(mounts.state_folder + "/hosts", "/etc/hosts");
+    share_mounts();
 }
 
 }  // namespace weft::lab

@@ -5,6 +5,9 @@
 //                  configuration means the lab's host-a; its state folder is where it is outside
 //   /var/lib/weft  empty, in memory
 //   /etc/hosts     with its nodes' names
+//   /sys           in a node's programs: with the node's interfaces (node_sys.h)
+//
+// What is mounted later is seen by all programs of the lab, and by nobody else.
 //
 // All else is shared: what a node writes elsewhere, the machine has.
 #pragma once

@@ -63,7 +63,7 @@ constexpr auto exec_footer =
     "Runs a program in the network namespace of a host or site, among the lab's processes, as the lab's "
     "root.\n"
     "Everything after NODE is the program's. Terminal, folder and environment are the caller's; /etc/hosts\n"
-    "has the lab's names. In a site, weft asks the site's weftd.\n"
+    "has the lab's names, /sys the node's interfaces. In a site, weft asks the site's weftd.\n"
     "\n"
     "  weft lab exec client iperf3 -c server\n"
     "  weft lab exec office-a weft peers\n";

@@ -9,7 +9,7 @@ cat >"$work/small.toml" <<'END'
 name = "small"
 [[host]]
 name = "a"
-run = ["echo begun > $WEFT_NODE.begun"]
+run = ["echo begun > $WEFT_NODE.begun", "ls /sys/class/net > $WEFT_NODE.interfaces"]
 [[host]]
 name = "b"
 sysctl = { "net.ipv4.ip_forward" = 1 }
@@ -101,6 +101,21 @@ status=0; lab exec a no-such-program 2>/dev/null || status=$?
 wait_for "the host's command has run" 5 test -s "$work/a.begun"
 status=0; said=$(lab exec s true 2>&1) || status=$?
 [[ $status -eq 1 && $said == *"s is a switch: programs run in hosts and sites alone"* ]] || fail "exec in a switch: $said"
+
+say "/sys is the node's, and all else that is mounted is the lab's"
+check_sys a eth0 lo
+[[ $(lab exec a cat /sys/class/net/eth0/mtu) == 1500 ]] || fail "/sys does not tell of eth0"
+wait_for "the host's command has run" 5 test -s "$work/a.interfaces"
+[[ $(xargs <"$work/a.interfaces") == "eth0 lo" ]] || fail "the host's command sees in /sys: $(xargs <"$work/a.interfaces")"
+for mounted in $(findmnt -n -l -o TARGET | grep '^/sys/'); do
+    lab exec a mountpoint -q "$mounted" || fail "$mounted is not there in the node"
+done
+lab exec a mount -t tmpfs none /mnt
+lab exec b mountpoint -q /mnt || fail "what one program mounts the other does not see"
+! findmnt -n /mnt | grep -q tmpfs || fail "what a node mounts is seen outside"
+lab exec b umount /mnt
+lab exec a ip netns add further
+lab exec b ip netns exec further true || fail "a namespace that a node makes is not seen by the other"
 
 say "set: seen by the next ping"
 lab set left delay=40ms --direction there

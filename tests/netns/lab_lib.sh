@@ -8,6 +8,14 @@ export WEFT_LAB_FOLDER=$work/labs
 # lab COMMAND...
 lab() { "$WEFT_BIN/weft" lab "$@"; }
 
+# check_sys NODE INTERFACE...: which /sys shows.
+check_sys() {
+    local node=$1 seen
+    shift
+    seen=$(lab exec "$node" ls /sys/class/net | grep -v bonding_masters | xargs)
+    [[ $seen == "$*" ]] || fail "$node sees in /sys: $seen"
+}
+
 # Processes of labs, of any user.
 lab_processes() { pgrep -x weft-lab-runner || true; }
 
