@@ -131,7 +131,6 @@ class Daemon {
     void add_leg(const config::Bridge& bridge, BridgeId id);
     void remove_leg(const config::Bridge& bridge);
     [[nodiscard]] Topology::Reach reach_of(const config::Peer& peer) const;
-    [[nodiscard]] std::uint16_t mtu_of(const config::Port& port) const;
     [[nodiscard]] PortOrder order_of(const config::Port& port) const;
     [[nodiscard]] std::vector<std::pair<std::optional<std::string>, std::string>> devices_of(
         const config::Port& port) const;

@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include "cli/daemon.h"
+#include "cli/datapath_options.h"
 #include "cli/derived.h"
 #include "cli/masquerade.h"
 #include "cli/paths.h"
@@ -20,23 +21,6 @@ namespace weft {
 namespace {
 
 using config::Change;
-
-VlanFilter filter_of(const config::Port& port) {
-    if (port.vlan) return VlanFilter::access(*port.vlan);
-    if (!port.trunk.empty()) return VlanFilter::trunk(port.trunk);
-    return VlanFilter::all();
-}
-
-// `mac` is of the port's own device, if weft made it.
-FrameDeviceOptions frame_device(const config::Port& port, const std::optional<MacAddress>& mac) {
-    FrameDeviceOptions options{.vlans = filter_of(port), .isolated = port.isolated};
-    const auto station = mac ? mac : port.mac;
-    if (!port.spoof_check || !station) return options;
-    std::vector<IpAddress> addresses;
-    for (const Prefix& own : port.address) addresses.push_back(own.address);
-    options.guard.emplace(*station, std::move(addresses));
-    return options;
-}
 
 PortInfo::Kind kind_of(config::Port::Type type) {
     switch (type) {
@@ -214,7 +198,7 @@ void Daemon::follow_mtus() {
     for (const config::Port& port : target_->ports) {
         if (port.type == config::Port::Type::packet) continue;
         const PortId id = device_id(port.name);
-        const std::uint16_t mtu = mtu_of(port);
+        const std::uint16_t mtu = device_mtu(*target_, port, path_);
         if (names_.ports[id].mtu == mtu) continue;
         for (const auto& [netns, device] : devices_of(port)) keeper_.set_mtu(netns, device, mtu);
         names_.ports[id].mtu = mtu;
@@ -255,21 +239,14 @@ void Daemon::change(const config::AddBridge& add) {
     const config::Bridge& bridge = *add.bridge;
     const BridgeId id = free_id(names_.bridges, next_bridge_);
     names_.bridges[id] = {bridge.name, bridge.vni};
-    const BridgeOptions options{.vni = bridge.vni,
-                                .limits = {.entries = bridge.max_stations,
-                                           .entries_per_port = bridge.max_stations_per_port,
-                                           .aging = bridge.aging},
-                                .arp_suppress = bridge.arp_suppress};
+    const BridgeOptions options = bridge_options(bridge);
     workers_->post_all(
         [id, options](Worker& worker) { worker.datapath().topology().add_bridge(id, options); });
     if (!bridge.gateway.empty()) add_leg(bridge, id);
 }
 
 void Daemon::add_leg(const config::Bridge& bridge, BridgeId id) {
-    const LegOptions options{
-        .mac = bridge.gateway_mac.value_or(derived_mac(names_.node.name, "bridge " + bridge.name)),
-        .addresses = bridge.gateway,
-        .mtu = bridge_mtu(*target_, bridge, path_)};
+    const LegOptions options = leg_options(*target_, bridge, path_);
     const PortId port = new_port({.name = bridge.name,
                                   .kind = PortInfo::Kind::leg,
                                   .bridge = bridge.name,
@@ -324,13 +301,7 @@ void Daemon::change(const config::AddPeer& add) {
                                         : PeerInfo::Protection::esp;
     if (info.protection == PeerInfo::Protection::esp) info.public_key = peer.public_key;
 
-    PeerOptions options{.encrypted = !peer.is_plain(),
-                        .prefixes = peer.prefixes,
-                        .routed_mtu = path_.routed(),
-                        .path_mtu = peer.is_plain() ? std::nullopt : std::optional{path_.underlay},
-                        .probes_path = info.protection == PeerInfo::Protection::esp,
-                        .liveness = {.keepalive = peer.keepalive, .ask_after = peer.dead_peer_detection},
-                        .replay_window = peer.replay_window};
+    PeerOptions options = peer_options(peer, path_);
     for (const std::string& bridge : peer.bridges) options.bridges.push_back(bridge_id(bridge));
     for (unsigned i = 0; i < workers_->count(); ++i) {
         if (i > 0) options.liveness = {};  // the first worker's keepalives and questions are enough
@@ -373,13 +344,6 @@ void Daemon::change(const config::ChangePeer& change) {
 
 // ---- Ports ----------------------------------------------------------------------------------------
 
-std::uint16_t Daemon::mtu_of(const config::Port& port) const {
-    if (port.mtu) return *port.mtu;
-    if (!port.bridge) return tun_mtu(*target_, path_);
-    return bridge_mtu(*target_, *std::ranges::find(target_->bridges, *port.bridge, &config::Bridge::name),
-                      path_);
-}
-
 // With the namespaces that they are in.
 std::vector<std::pair<std::optional<std::string>, std::string>> Daemon::devices_of(
     const config::Port& port) const {
@@ -393,12 +357,11 @@ std::vector<std::pair<std::optional<std::string>, std::string>> Daemon::devices_
 
 PortOrder Daemon::order_of(const config::Port& port) const {
     const std::string object = "port " + port.name;
-    const bool has_mac = port.type == config::Port::Type::tap || port.type == config::Port::Type::veth;
     PortOrder order{.type = port.type,
                     .interface = {.name = port.device,
                                   .netns = port.netns,
-                                  .mtu = mtu_of(port),
-                                  .mac = std::nullopt,
+                                  .mtu = device_mtu(*target_, port, path_),
+                                  .mac = device_mac(*target_, port),
                                   .addresses = port.address,
                                   .txqueuelen = port.txqueuelen},
                     .queues = workers_->count(),
@@ -409,7 +372,6 @@ PortOrder Daemon::order_of(const config::Port& port) const {
                     .keep = port.keep,
                     .merges = names_.node.vxlan.has_value() && !guard_.unwraps(),
                     .no_fast_path = offloading_.why_not()};
-    if (has_mac) order.interface.mac = port.mac.value_or(derived_mac(names_.node.name, object));
     return order;
 }
 
@@ -438,7 +400,7 @@ void Daemon::change(const config::AddPort& add) {
     if (port.impair) offloading_.set_impaired(id, true);
     if (port.bridge) {
         workers_->post_all([id, bridge = bridge_id(*port.bridge),
-                            options = frame_device(port, order.interface.mac)](Worker& worker) {
+                            options = frame_device_options(port, order.interface.mac)](Worker& worker) {
             worker.datapath().topology().add_frame_device(id, bridge, options);
         });
     } else {
@@ -487,7 +449,7 @@ void Daemon::change(const config::ChangePort& change) {
         });
     }
     if (change.from->vlan == to.vlan && change.from->trunk == to.trunk) return;
-    workers_->post_all([id, filter = filter_of(to)](Worker& worker) {
+    workers_->post_all([id, filter = vlan_filter(to)](Worker& worker) {
         worker.datapath().topology().change_vlans(id, filter);
     });
 }

@@ -24,21 +24,17 @@ bool reaches_ipv6(const config::Config& config) {
     });
 }
 
-std::uint16_t underlay_mtu(const config::Config& config) {
+std::uint16_t underlay_mtu(const config::Config& config, const KnownMtus& known) {
     if (config.underlay.mtu) return *config.underlay.mtu;
-    Netlink netlink;
     if (config.underlay.device) {
-        const auto link = netlink.link(*config.underlay.device);
-        if (!link) {
-            throw std::runtime_error("underlay device " + *config.underlay.device +
-                                     ": no such device: correct [underlay] device, or create it first");
-        }
-        return link->mtu;
+        if (const auto mtu = known.of_device(*config.underlay.device)) return *mtu;
+        throw std::runtime_error("underlay device " + *config.underlay.device +
+                                 ": no such device: correct [underlay] device, or create it first");
     }
     std::optional<std::uint16_t> smallest;
     for (const config::Peer& peer : config.peers) {
         const auto address = peer.endpoint_host ? IpAddress::parse(*peer.endpoint_host) : std::nullopt;
-        const auto mtu = address ? netlink.route_mtu(*address) : std::nullopt;
+        const auto mtu = address ? known.of_route(*address) : std::nullopt;
         if (mtu) smallest = std::min(*mtu, smallest.value_or(*mtu));
     }
     // Loopback's 64 KiB is no path to a peer.
@@ -48,7 +44,18 @@ std::uint16_t underlay_mtu(const config::Config& config) {
 }  // namespace
 
 PathMtu find_path_mtu(const config::Config& config) {
-    return {underlay_mtu(config), reaches_ipv6(config)};
+    std::optional<Netlink> kernel;
+    const auto netlink = [&kernel]() -> Netlink& { return kernel ? *kernel : kernel.emplace(); };
+    return find_path_mtu(config,
+                         {.of_device = [&](const std::string& device) -> std::optional<std::uint16_t> {
+                              const auto link = netlink().link(device);
+                              return link ? std::optional{link->mtu} : std::nullopt;
+                          },
+                          .of_route = [&](const IpAddress& to) { return netlink().route_mtu(to); }});
+}
+
+PathMtu find_path_mtu(const config::Config& config, const KnownMtus& known) {
+    return {underlay_mtu(config, known), reaches_ipv6(config)};
 }
 
 std::uint16_t bridge_mtu(const config::Config& config, const config::Bridge& bridge, const PathMtu& path) {

@@ -3,9 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
 
 #include "config/config.h"
 #include "overlay/mtu.h"
+#include "vswitch/address.h"
 
 namespace weft {
 
@@ -13,6 +17,14 @@ namespace weft {
 // MTU of the routes to the peers' endpoints, else 1500. IPv6 headers are reckoned with if any peer is, or may
 // turn up, at an IPv6 address.
 PathMtu find_path_mtu(const config::Config& config);
+
+// The same, for whoever has routes of his own.
+struct KnownMtus {
+    std::function<std::optional<std::uint16_t>(const std::string& device)> of_device;
+    std::function<std::optional<std::uint16_t>(const IpAddress& destination)> of_route;
+};
+
+PathMtu find_path_mtu(const config::Config& config, const KnownMtus& known);
 
 // For devices on `bridge` and its gateway: 1500 (or less) where it is local, what fits the tunnel where it is
 // stretched.
