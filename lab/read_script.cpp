@@ -126,9 +126,11 @@ std::optional<NodeIndex> read_host(const Section& section, std::string_view key,
                                    const Topology& topology) {
     if (!section.text(key)) return std::nullopt;
     const auto node = find_node(names, *section.text(key), section.at(key), section.report());
-    if (!node || std::holds_alternative<Host>(topology.nodes[*node].kind)) return node;
-    section.problem(key, fmt::format("{} is not a host", config::quoted(*section.text(key))),
-                    "name a [[host]]: nobody else sends or receives in a simulation");
+    if (!node) return node;
+    const auto& kind = topology.nodes[*node].kind;
+    if (std::holds_alternative<Host>(kind) || std::holds_alternative<Site>(kind)) return node;
+    section.problem(key, fmt::format("{} is neither a host nor a site", config::quoted(*section.text(key))),
+                    "name a [[host]] or [[site]]: nobody else sends or receives in a simulation");
     return std::nullopt;
 }
 

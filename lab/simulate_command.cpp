@@ -101,8 +101,10 @@ int SimulateCommand::run(bool as_json) const {
     std::optional<OutputFile> output;
     PcapngWriter::Sink capture;
     if (!capture_file_.empty()) {
-        output.emplace(capture_file_);
-        capture = [&output](std::span<const std::uint8_t> bytes) { output->write(bytes); };
+        capture = [this, &output](std::span<const std::uint8_t> bytes) {
+            if (!output) output.emplace(capture_file_);  // when it is known that there is something to write
+            output->write(bytes);
+        };
     }
     const SimulationResult result = simulate(*topology, how, std::move(capture));
     if (output) output->close();

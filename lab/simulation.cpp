@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <limits>
 #include <stdexcept>
 #include <utility>
@@ -13,7 +14,9 @@
 #include "lab/apply_action.h"
 #include "lab/events.h"
 #include "lab/network.h"
+#include "lab/simulated_site.h"
 #include "lab/simulation_check.h"
+#include "lab/site_config.h"
 #include "lab/tcp_traffic.h"
 
 namespace weft::lab {
@@ -23,17 +26,19 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Instant begin{1000s};
-constexpr std::uint64_t epoch = 946'684'800'000'000'000;  // 2000-01-01 UTC, in nanoseconds since 1970
-constexpr std::size_t pool_packets = 65'536;              // address space: only what is used is touched
+constexpr auto epoch = static_cast<std::uint64_t>(Duration{simulated_epoch}.count());
+constexpr std::size_t pool_packets = 65'536;  // address space: only what is used is touched
 
 class Simulation {
   public:
-    Simulation(const Topology& topology, const SimulationOptions& options, PcapngWriter::Sink capture);
+    Simulation(const Topology& topology, std::vector<SiteConfig> sites, const SimulationOptions& options,
+               PcapngWriter::Sink capture);
 
     SimulationResult run();
 
   private:
     void add_stations();
+    void add_site(SiteConfig config);
     void add_generators();
     void start_capture(const SimulationOptions& options, PcapngWriter::Sink sink);
     void record(const Network::Sighting& seen);
@@ -44,6 +49,7 @@ class Simulation {
                   Instant now);
     void reschedule(std::size_t generator);
     void reschedule_station(std::size_t station);
+    void reschedule_site(std::size_t site);
     [[nodiscard]] SimulationResult result() const;
 
     static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
@@ -51,6 +57,12 @@ class Simulation {
     struct Place {
         std::unique_ptr<Station> station;
         std::vector<std::size_t> replays;  // generators whose frames arrive here
+        std::size_t site = none;           // whose namespace it is
+    };
+
+    struct SitePlace {
+        std::unique_ptr<SimulatedSite> site;
+        std::vector<std::size_t> stations;  // that its ports and sockets are in
     };
 
     Topology topology_;  // with what events have changed
@@ -58,23 +70,26 @@ class Simulation {
     PacketPool pool_{pool_packets};
     Network network_;
     Events events_;
-    Agenda agenda_;  // generators, then stations
+    Agenda agenda_;  // generators, then stations, then sites
     std::vector<Place> places_;
     std::vector<std::size_t> place_of_;  // by node
+    std::vector<SitePlace> sites_;
     std::vector<std::unique_ptr<Generator>> generators_;
     std::unique_ptr<PcapngWriter> capture_;
     std::vector<std::array<std::uint32_t, 2>> interfaces_;  // of the capture, by link and end
 };
 
-Simulation::Simulation(const Topology& topology, const SimulationOptions& options, PcapngWriter::Sink capture)
+Simulation::Simulation(const Topology& topology, std::vector<SiteConfig> sites,
+                       const SimulationOptions& options, PcapngWriter::Sink capture)
     : topology_(topology),
       length_(options.length.value_or(topology.length.value_or(Duration{0}))),
       network_(topology_, pool_, begin,
                [this](EndId end, std::vector<Packet>& frames, Instant now) { arrived(end, frames, now); }),
       events_(topology_.events),
-      agenda_(topology.traffic.size() + topology.nodes.size()),
+      agenda_(topology.traffic.size() + 2 * topology.nodes.size()),
       place_of_(topology.nodes.size(), none) {
     add_stations();
+    for (SiteConfig& site : sites) add_site(std::move(site));
     add_generators();
     if (capture) start_capture(options, std::move(capture));
     events_.start(begin);
@@ -82,7 +97,8 @@ Simulation::Simulation(const Topology& topology, const SimulationOptions& option
 
 void Simulation::add_stations() {
     for (NodeIndex i = 0; i < topology_.nodes.size(); ++i) {
-        if (!std::holds_alternative<Host>(topology_.nodes[i].kind)) continue;
+        const auto& kind = topology_.nodes[i].kind;
+        if (!std::holds_alternative<Host>(kind) && !std::holds_alternative<Site>(kind)) continue;
         const std::size_t place = places_.size();
         place_of_[i] = place;
         places_.push_back(
@@ -92,7 +108,33 @@ void Simulation::add_stations() {
                      network_.send(from, frames, now);
                  },
                  [this, place](const Received& datagram, Instant now) { delivered(place, datagram, now); }),
-             {}});
+             {},
+             none});
+    }
+}
+
+void Simulation::add_site(SiteConfig config) {
+    const std::size_t index = sites_.size();
+    sites_.emplace_back();
+    places_[place_of_[config.node]].site = index;
+    SimulatedSite::Surroundings around{
+        .topology = topology_,
+        .pool = pool_,
+        .station = [this, index](const std::string& name) -> Station* {
+            const auto node = find_node(topology_, name);
+            if (!node || place_of_[*node] == none) return nullptr;
+            auto& stations = sites_[index].stations;
+            if (std::ranges::find(stations, place_of_[*node]) == stations.end())
+                stations.push_back(place_of_[*node]);
+            return places_[place_of_[*node]].station.get();
+        },
+        .send = [this](EndId from, std::vector<Packet>& frames,
+                       Instant now) { network_.send(from, frames, now); },
+        .changed = [this, index] { reschedule_site(index); }};
+    try {
+        sites_[index].site = std::make_unique<SimulatedSite>(std::move(config), std::move(around), begin);
+    } catch (const std::runtime_error& error) {
+        throw std::runtime_error(fmt::format("{}: {}", topology_.file, error.what()));
     }
 }
 
@@ -150,6 +192,7 @@ void Simulation::record(const Network::Sighting& seen) {
 
 SimulationResult Simulation::run() {
     const Instant end = begin + length_;
+    for (const SitePlace& place : sites_) place.site->begin(begin);
     Instant event = events_.next();
     for (;;) {
         const Instant now = std::min({event, network_.next(), agenda_.next()});
@@ -171,6 +214,10 @@ SimulationResult Simulation::run() {
 
 void Simulation::step(Instant now) {
     const std::size_t first = agenda_.first();
+    if (first >= generators_.size() + topology_.nodes.size()) {
+        sites_[first - generators_.size() - topology_.nodes.size()].site->run(now);
+        return;  // which has rescheduled itself
+    }
     if (first >= generators_.size()) {
         const std::size_t place = first - generators_.size();
         places_[place].station->tick(now);
@@ -186,6 +233,9 @@ void Simulation::step(Instant now) {
 void Simulation::arrived(EndId end, std::vector<Packet>& frames, Instant now) {
     const std::size_t index = place_of_[topology_.links[end.link].ends[end.which].node];
     if (index == none) return;
+    for (const SitePlace& place : sites_) {
+        if (place.site->receive(end, frames, now)) return;
+    }
     Place& place = places_[index];
     for (Packet& frame : frames) {
         const auto is_replayed = [&](std::size_t replay) {
@@ -199,6 +249,8 @@ void Simulation::arrived(EndId end, std::vector<Packet>& frames, Instant now) {
 
 // By the number that is in it (generator.h).
 void Simulation::delivered(std::size_t station, const Received& datagram, Instant now) {
+    const std::size_t site = places_[station].site;
+    if (site != none && sites_[site].site->receive(datagram, now)) return;
     const FlowKey& flow = datagram.what.flow;
     switch (flow.protocol) {
         case ip_protocol::icmp:
@@ -251,6 +303,12 @@ void Simulation::reschedule_station(std::size_t station) {
                 places_[station].station->next_tick());
 }
 
+void Simulation::reschedule_site(std::size_t site) {
+    agenda_.set(static_cast<std::uint32_t>(topology_.traffic.size() + topology_.nodes.size() + site),
+                sites_[site].site->next());
+    for (const std::size_t station : sites_[site].stations) reschedule_station(station);
+}
+
 SimulationResult Simulation::result() const {
     SimulationResult result;
     result.length = length_;
@@ -261,17 +319,40 @@ SimulationResult Simulation::result() const {
         for (const WireCounters& wire : counters) result.delivered_packets += wire.delivered_packets;
     }
     for (const Place& place : places_) result.unresolved += place.station->unresolved();
+    for (const SitePlace& place : sites_) {
+        for (auto& peer : place.site->peers(begin + length_))
+            result.peers.push_back({place.site->node(), std::move(peer)});
+    }
     result.looped = network_.looped();
     return result;
 }
 
 }  // namespace
 
+namespace {
+
+std::vector<std::string> notes_of(const Topology& topology, const std::vector<SiteConfig>& sites) {
+    std::vector<std::string> notes;
+    for (const SiteConfig& site : sites) {
+        for (const std::string& file : site.made_keys)
+            notes.push_back(fmt::format("site {}: {} is not to be read: the key is made up",
+                                        topology.nodes[site.node].name, file));
+    }
+    return notes;
+}
+
+}  // namespace
+
 SimulationResult simulate(const Topology& topology, const SimulationOptions& options,
                           PcapngWriter::Sink capture) {
-    const auto problems = problems_of_simulation(topology, options);
+    SiteConfigs configs = load_sites(topology);
+    auto problems = problems_of_simulation(topology, configs.sites, options);
+    std::ranges::move(configs.problems, std::back_inserter(problems));
     if (!problems.empty()) throw std::runtime_error(fmt::format("{}", fmt::join(problems, "\n")));
-    return Simulation(topology, options, std::move(capture)).run();
+    std::vector<std::string> notes = notes_of(topology, configs.sites);
+    auto result = Simulation(topology, std::move(configs.sites), options, std::move(capture)).run();
+    result.notes = std::move(notes);
+    return result;
 }
 
 }  // namespace weft::lab

@@ -1,12 +1,13 @@
 // A lab in virtual time: the network of the topology (network.h) with simulated stations for its hosts
-// (station.h) and generators for its traffic (generator.h), without devices, processes, sleeping or a clock.
-// An hour takes as long as its packets take to compute.
+// (station.h), weft's own datapath and handshakes for its sites (simulated_site.h) and generators for its
+// traffic (generator.h), without devices, processes, sleeping or a clock. An hour takes as long as its
+// packets take to compute.
 //
 // The same topology and seed give the same packets at the same nanoseconds, and so the same capture, byte for
 // byte. Its time begins at 2000-01-01 00:00:00 UTC.
 //
 // What can be done at one instant is done in this order: events of the topology in the order of the file;
-// what is due in the network (agenda.h); then generators in the order of the file, and stations.
+// what is due in the network (agenda.h); then generators in the order of the file, stations, and sites.
 #pragma once
 
 #include <array>
@@ -16,6 +17,7 @@
 
 #include "lab/generator.h"
 #include "lab/pcapng.h"
+#include "lab/simulated_site.h"
 #include "lab/topology.h"
 #include "vswitch/emulation/wire.h"
 
@@ -29,9 +31,17 @@ struct SimulationOptions {
 };
 
 struct SimulationResult {
+    // A peer of a site.
+    struct Peer {
+        NodeIndex site = 0;
+        SimulatedSite::PeerResult counted;
+    };
+
     Duration length{0};
     std::vector<TrafficResult> traffic;              // as in the topology
     std::vector<std::array<WireCounters, 2>> links;  // as in the topology, by Direction
+    std::vector<Peer> peers;                         // in the order of the sites
+    std::vector<std::string> notes;                  // what is not as it would be
     std::uint64_t delivered_packets = 0;             // by all wires
     std::uint64_t looped = 0;                        // Network::looped()
     std::uint64_t unresolved = 0;                    // to neighbors that did not answer

@@ -5,10 +5,13 @@
 #include <vector>
 
 #include "lab/simulation.h"
+#include "lab/site_config.h"
 
 namespace weft::lab {
 
 // "FILE: what: cure", one for each problem.
-std::vector<std::string> problems_of_simulation(const Topology& topology, const SimulationOptions& options);
+std::vector<std::string> problems_of_simulation(const Topology& topology,
+                                                const std::vector<SiteConfig>& sites,
+                                                const SimulationOptions& options);
 
 }  // namespace weft::lab

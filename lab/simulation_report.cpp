@@ -178,6 +178,35 @@ Table link_table(const Topology& topology, const SimulationResult& result) {
     return table;
 }
 
+Table peer_table(const Topology& topology, const SimulationResult& result) {
+    using enum Table::Align;
+    Table table({{"SITE"},
+                 {"PEER"},
+                 {"HANDSHAKES", right},
+                 {"SENT", right},
+                 {"RECEIVED", right},
+                 {"DROPPED", right}});
+    for (const auto& [site, peer] : result.peers) {
+        table.add({topology.nodes[site].name, peer.name, std::to_string(peer.handshakes),
+                   std::to_string(peer.sent_packets), std::to_string(peer.received_packets),
+                   count_or_dash(peer.dropped_packets)});
+    }
+    return table;
+}
+
+json report_peers(const Topology& topology, const SimulationResult& result) {
+    json peers = json::array();
+    for (const auto& [site, peer] : result.peers) {
+        peers.push_back({{"site", topology.nodes[site].name},
+                         {"peer", peer.name},
+                         {"handshakes", peer.handshakes},
+                         {"sent_packets", peer.sent_packets},
+                         {"received_packets", peer.received_packets},
+                         {"dropped_packets", peer.dropped_packets}});
+    }
+    return peers;
+}
+
 }  // namespace
 
 json report_simulation(const Topology& topology, const SimulationResult& result) {
@@ -200,7 +229,9 @@ json report_simulation(const Topology& topology, const SimulationResult& result)
             {"looped_packets", result.looped},
             {"unresolved_packets", result.unresolved},
             {"traffic", std::move(traffic)},
-            {"links", std::move(links)}};
+            {"links", std::move(links)},
+            {"peers", report_peers(topology, result)},
+            {"notes", result.notes}};
 }
 
 std::string render_simulation(const Topology& topology, const SimulationResult& result, bool color) {
@@ -211,8 +242,10 @@ std::string render_simulation(const Topology& topology, const SimulationResult& 
         text += fmt::format("{} packets went round in a loop of links and were dropped\n", result.looped);
     if (result.unresolved > 0)
         text += fmt::format("{} packets were for neighbors that did not answer\n", result.unresolved);
+    for (const std::string& note : result.notes) text += note + "\n";
     if (!result.traffic.empty()) text += "\n" + traffic_table(topology, result).to_string(color);
     if (!result.links.empty()) text += "\n" + link_table(topology, result).to_string(color);
+    if (!result.peers.empty()) text += "\n" + peer_table(topology, result).to_string(color);
     return text;
 }
 

@@ -12,7 +12,7 @@ namespace weft::lab {
 
 nlohmann::json report_simulation(const Topology& topology, const SimulationResult& result);
 
-// Tables of the traffic and of the links.
+// Tables of the traffic, the links and the sites' peers.
 std::string render_simulation(const Topology& topology, const SimulationResult& result, bool color);
 
 }  // namespace weft::lab

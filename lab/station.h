@@ -1,19 +1,23 @@
-// A simulated host: its interfaces with their addresses, its routes, a neighbor cache for each interface (the
-// one of weft's gateways: vswitch/gateway.h), and answers to ARP, neighbor solicitations and pings. It does
-// not forward. What else is for it, the simulation's generators take.
+// A simulated host, or the namespace of a simulated weftd: its interfaces with their addresses, its routes, a
+// neighbor cache for each interface (the one of weft's gateways: vswitch/gateway.h), and answers to ARP,
+// neighbor solicitations and pings. What else is for it, the simulation's generators and weftd take. Where
+// its sysctls say so, it forwards, as a router of weft's does (vswitch/router.h).
 //
 // An answer takes no time: a ping's round trip is what the links make of it.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "lab/datagram.h"
 #include "lab/network.h"
 #include "lab/topology.h"
 #include "vswitch/gateway.h"
+#include "vswitch/router.h"
 
 namespace weft::lab {
 
@@ -24,7 +28,22 @@ class Station {
     // A datagram for the station that it does not answer itself.
     using Deliver = std::function<void(const Received& datagram, Instant now)>;
 
-    Station(const Topology& topology, NodeIndex node, Send send, Deliver deliver);
+    Station(const Topology& topology, NodeIndex node, const Send& send, Deliver deliver);
+
+    // An interface that is no end of a link: a port of a weftd's. `output` is given what is sent by it, and
+    // leaves none.
+    struct Port {
+        std::string name;
+        std::optional<MacAddress> mac;  // absent: a TUN, for datagrams
+        std::vector<Prefix> addresses;
+        std::uint16_t mtu = 1500;
+        std::function<void(std::vector<Packet>& packets, Instant now)> output;
+    };
+
+    std::size_t add_interface(Port port);  // returns its index
+
+    // One that leads by an interface that is not there yet waits for it.
+    void add_route(const HostRoute& route);
 
     // How the station reaches an address.
     struct Way {
@@ -46,6 +65,7 @@ class Station {
     void send_frame(std::size_t interface, Packet frame, Instant now);
 
     void receive(EndId end, Packet frame, Instant now);
+    void receive(std::size_t interface, Packet packet, Instant now);
 
     // Asks neighbors again that have not answered; at next_tick(), Instant::max(): never.
     void tick(Instant now);
@@ -55,7 +75,7 @@ class Station {
     [[nodiscard]] std::size_t interfaces() const noexcept { return interfaces_.size(); }
 
     [[nodiscard]] const MacAddress& mac(std::size_t interface) const noexcept {
-        return interfaces_[interface].gateway->mac();
+        return interfaces_[interface].gateway->mac();  // one for frames
     }
 
     [[nodiscard]] std::optional<std::size_t> interface_of(const IpAddress& address) const noexcept;
@@ -64,10 +84,9 @@ class Station {
 
   private:
     struct Interface {
-        EndId end;
-        std::vector<Prefix> addresses;
-        std::uint16_t mtu = 0;
-        std::unique_ptr<Gateway> gateway;
+        std::optional<EndId> end;  // of a link
+        Port port;
+        std::unique_ptr<Gateway> gateway;  // of one for frames
     };
 
     struct Path {
@@ -76,17 +95,23 @@ class Station {
         std::optional<IpAddress> via;
     };
 
-    void add_route(const HostRoute& route);
     [[nodiscard]] std::optional<std::size_t> interface_towards(const IpAddress& neighbor) const;
     [[nodiscard]] std::optional<IpAddress> source_towards(std::size_t interface,
                                                           const IpAddress& next_hop) const;
+    void add_path(Path path);
+    void read_sysctls(const std::map<std::string, std::string>& sysctl);
     void flush(const Interface& interface, Instant now);
-    void take(Packet datagram, Instant now);
+    void take(std::size_t interface, Packet datagram, Instant now);
+    void forward(std::size_t in, Packet datagram, const Classified& what, Instant now);
+    [[nodiscard]] weft::Router& forwarder();
 
     std::vector<Interface> interfaces_;
-    std::vector<std::string> names_;  // of the interfaces
-    std::vector<Path> paths_;         // the longest prefix first
-    Send send_;
+    std::vector<Path> paths_;  // the longest prefix first
+    std::vector<HostRoute> waiting_;
+    bool forwards_v4_ = false;
+    bool forwards_v6_ = false;
+    std::optional<weft::Router>
+        forwarder_;  // made when it is first needed; its ports are the interfaces' indices
     Deliver deliver_;
     std::vector<Packet> out_;
     Instant next_tick_ = Instant::max();

@@ -70,6 +70,9 @@ void TcpSender::connected(const TcpSegment& segment, Instant now) {
     if (!segment.has(TcpHeader::syn) || segment.acknowledgment != sequence_of(0)) return;
     state_ = State::established;
     peer_sequence_ = segment.sequence + 1;
+    // What the receiver takes, or a router on the way has room for (RFC 9293 section 3.7.1).
+    const std::size_t taken = std::max<std::size_t>(segment.max_segment.value_or(536), 1);
+    options_.segment_size = std::min(options_.segment_size, taken);
     if (!syn_again_) measure(now - syn_at_);
     timeout_at_ = Instant::max();
     send_control(TcpHeader::ack, sequence_of(0));

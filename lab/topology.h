@@ -171,8 +171,8 @@ struct Traffic {
 
     std::string name;
     Kind kind = Kind::ping;
-    NodeIndex from = 0;  // a host
-    NodeIndex to = 0;    // a host
+    NodeIndex from = 0;  // a host or a site
+    NodeIndex to = 0;
     Duration start{0};
     std::optional<Duration> stop;
     std::uint32_t size = 64;  // bytes of UDP or ICMP payload; of a TCP segment

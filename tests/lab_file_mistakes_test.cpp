@@ -385,7 +385,7 @@ to = "a"
 size = 4
 )",
      {"6:8: 'udp' is not a kind of traffic: use ping, constant, poisson, tcp or replay",
-      "8:6: 's' is not a host: name a [[host]]: nobody else sends or receives in a simulation",
+      "8:6: 's' is neither a host nor a site: name a [[host]] or [[site]]: nobody else sends or receives in a simulation",
       "13:8: 'fast' is not a rate: write bits a second, bit, kbit, mbit or gbit, as in \"10mbit\"",
       "15:8: it stops before it starts: write a later 'stop', or remove it",
       "20:1: neither tcp nor a replay has a rate of its own: remove it; the link's rate is what tcp finds",

@@ -336,7 +336,7 @@ TEST_CASE("what cannot be simulated is told, all of it, before anything happens"
     Pair pair;
     pair.traffic(Traffic::Kind::ping, pair.a, pair.b);
     std::get<lab::Host>(pair.topology.nodes[pair.a].kind).run = {"sleep 1"};
-    pair.add("office", lab::Site{});
+    pair.add("office", lab::Site{.config = "none.toml", .routes = {}, .sysctl = {}, .run = {"true"}});
     pair.add("eth0", lab::RealInterface{});
     pair.topology.events = {{.at = 1s, .repeat = {}, .action = lab::RunCommand{.node = 0, .command = "ls"}}};
     std::string message;
@@ -348,11 +348,12 @@ TEST_CASE("what cannot be simulated is told, all of it, before anything happens"
     CHECK(
         message ==
         "test.toml: a runs commands, which need real time: remove them, or simulate --without-commands\n"
-        "test.toml: office is a site, a process of its own: bring the lab up with `weft lab up`, or put a "
-        "host there\n"
+        "test.toml: office runs commands, which need real time: remove them, or simulate --without-commands\n"
         "test.toml: eth0 is an interface of this machine, which has a time of its own: put a host there\n"
         "test.toml: events run commands, which need real time: remove them, or simulate --without-commands\n"
-        "test.toml: how long to simulate is not said: set `length`, or give --length");
+        "test.toml: how long to simulate is not said: set `length`, or give --length\n"
+        "none.toml: No such file or directory, the configuration of site office: correct its `config` in "
+        "test.toml, or write it");
     pair.topology.nodes.resize(2);
     CHECK(
         lab::simulate(pair.topology, {.length = 2s, .without_commands = true}).traffic[0].received_packets ==
