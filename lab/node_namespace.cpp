@@ -19,27 +19,19 @@ namespace {
 
 constexpr const char* this_namespace = "/proc/thread-self/ns/net";
 
-// The interface of the link on which `address` is.
-const LinkEnd* interface_towards(const IpAddress& address, const std::vector<LinkEnd>& interfaces) {
-    for (const LinkEnd& end : interfaces) {
-        for (const Prefix& own : end.addresses) {
-            if (own.contains(address)) return &end;
-        }
-    }
-    return nullptr;
-}
-
-std::string device_of(const HostRoute& route, const std::vector<LinkEnd>& interfaces) {
+std::string device_of(const HostRoute& route, Netlink& netlink) {
     if (route.device) return *route.device;
-    if (route.via) {
-        if (const LinkEnd* end = interface_towards(*route.via, interfaces)) return end->interface;
+    if (!route.via) {
         throw std::runtime_error(fmt::format(
-            "the route to {} is via {}, which is on no link of the node: correct it, or give the node an "
-            "address of that network",
-            route.to.to_string(), route.via->to_string()));
+            "the route to {} leads nowhere: say via which router, or by which device", route.to.to_string()));
     }
+    const auto index = netlink.route_interface(*route.via);
+    const auto name = index ? netlink.name(*index) : std::nullopt;
+    if (name) return *name;
     throw std::runtime_error(fmt::format(
-        "the route to {} leads nowhere: say via which router, or by which device", route.to.to_string()));
+        "the route to {} is via {}, which is on no link of the node: correct it, or give the node an address "
+        "of that network",
+        route.to.to_string(), route.via->to_string()));
 }
 
 }  // namespace
@@ -66,6 +58,13 @@ void enter_new_namespace(const std::string& name) {
     Netlink{}.set_up("lo");
 }
 
+void enter_namespace(const std::string& name) {
+    const std::string path = "/run/netns/" + name;
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file || ::setns(file.get(), CLONE_NEWNET) != 0)
+        throw_system_error("cannot enter the network namespace " + path, errno);
+}
+
 void set_sysctl(const std::string& key, const std::string& value) {
     std::string path = key;
     if (key.find('/') == std::string::npos) std::ranges::replace(path, '.', '/');
@@ -81,14 +80,22 @@ void set_sysctl(const std::string& key, const std::string& value) {
     }
 }
 
-void add_routes(const std::vector<HostRoute>& routes, const std::vector<LinkEnd>& interfaces) {
+bool leads_by(const HostRoute& route, const std::vector<LinkEnd>& interfaces) {
+    return std::ranges::any_of(interfaces, [&](const LinkEnd& end) {
+        if (route.device) return end.interface == *route.device;
+        return route.via && std::ranges::any_of(end.addresses,
+                                                [&](const Prefix& own) { return own.contains(*route.via); });
+    });
+}
+
+void add_routes(const std::vector<HostRoute>& routes) {
     if (routes.empty()) return;
     Netlink netlink;
     for (const HostRoute& route : routes) {
         Netlink::ViaRoute wanted;
         wanted.to = route.to;
         wanted.via = route.via;
-        if (!netlink.add_route(wanted, device_of(route, interfaces)))
+        if (!netlink.add_route(wanted, device_of(route, netlink)))
             throw std::runtime_error(fmt::format("there are two routes to {}", route.to.to_string()));
     }
 }

@@ -24,10 +24,16 @@ class Home {
 // Makes /run/netns/NAME, and the thread is in it from now on. Its loopback is up.
 void enter_new_namespace(const std::string& name);
 
+// That of a node which has been made.
+void enter_namespace(const std::string& name);
+
 // "net.ipv4.ip_forward" of the namespace that the thread is in.
 void set_sysctl(const std::string& key, const std::string& value);
 
-// Once all its interfaces are there. In the namespace that the thread is in.
-void add_routes(const std::vector<HostRoute>& routes, const std::vector<LinkEnd>& interfaces);
+// Whether the route leads by one of these interfaces.
+bool leads_by(const HostRoute& route, const std::vector<LinkEnd>& interfaces);
+
+// By interfaces that are there, links' or those that a site has made. In the namespace that the thread is in.
+void add_routes(const std::vector<HostRoute>& routes);
 
 }  // namespace weft::lab

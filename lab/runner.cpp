@@ -119,7 +119,27 @@ void Runner::make_node(NodeIndex index) {
         interfaces.push_back(*own.end);
     }
     for (const auto& [key, value] : sysctls_of(node)) set_sysctl(key, value);
-    add_routes(*routes, interfaces);
+    const bool any_sites = std::ranges::any_of(
+        topology_.nodes, [](const Node& other) { return std::holds_alternative<Site>(other.kind); });
+    std::vector<HostRoute> at_once;
+    for (const HostRoute& route : *routes) {
+        const bool waits = any_sites && !leads_by(route, interfaces);
+        (waits ? late_routes_[index] : at_once).push_back(route);
+    }
+    add_routes(at_once);
+}
+
+void Runner::add_late_routes() {
+    for (const auto& [node, routes] : late_routes_) {
+        const std::string& name = topology_.nodes[node].name;
+        try {
+            const Home home;
+            enter_namespace(name);
+            add_routes(routes);
+        } catch (const std::exception& error) {
+            throw std::runtime_error(fmt::format("node {}: {}", name, error.what()));
+        }
+    }
 }
 
 void Runner::sent(EndId end, std::vector<Packet>& frames) {

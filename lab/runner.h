@@ -38,6 +38,9 @@ class Runner {
     Runner(const Runner&) = delete;
     Runner& operator=(const Runner&) = delete;
 
+    // Those that lead by interfaces which sites have made: when they are up. Throws as the constructor does.
+    void add_late_routes();
+
     // From now on events happen.
     void start_events();
 
@@ -92,6 +95,7 @@ class Runner {
     Instant alarm_at_ = Instant::max();  // for what it is
     Instant alarm_set_to_;               // a little earlier
     LeadTime lead_time_;
+    std::map<NodeIndex, std::vector<HostRoute>> late_routes_;
     std::map<NodeIndex, std::string> controls_;  // of sites: the sockets
     std::vector<std::string> warnings_;
 };

@@ -46,14 +46,15 @@ std::string end_of_file(const std::string& path) {
     return end_of({std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()});
 }
 
-bool is_served(const std::string& path) {
+Descriptor connect_to(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof(address.sun_path)) return false;
+    if (path.size() >= sizeof(address.sun_path)) return {};
     std::ranges::copy(path, address.sun_path);
-    const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    return socket &&
-           ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (socket && ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+        return socket;
+    return {};
 }
 
 config::Config load_site(const std::string& file) {
@@ -90,6 +91,10 @@ Startup::Startup(Runner& runner, Progress progress, std::function<void()> finish
             steps_.emplace_back([this, i] { start_weftd(i); });
         }
     }
+    steps_.emplace_back([this] {
+        runner_.add_late_routes();
+        next();
+    });
 }
 
 void Startup::next() {
@@ -165,16 +170,31 @@ void Startup::start_weftd(NodeIndex site) {
     } catch (const std::exception& error) {
         throw std::runtime_error(fmt::format("site {}: {}", node.name, error.what()));
     }
+    question_ = {};
     patience_ = precise_now() + for_weftd;
     look_ = [this, site] { look_for_weftd(site); };
     again_.start(between_looks, between_looks);
 }
 
+// It has its socket early, and answers when its devices are there. Nobody waits here: the lab's packets go
+// on.
+bool Startup::weftd_answers() {
+    if (!question_) {
+        question_ = connect_to(control_);
+        constexpr std::string_view status = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}\n";
+        if (question_ && ::send(question_.get(), status.data(), status.size(), MSG_NOSIGNAL) < 0)
+            question_ = {};
+    }
+    char some = 0;
+    return question_ && ::recv(question_.get(), &some, sizeof some, MSG_DONTWAIT) > 0;
+}
+
 void Startup::look_for_weftd(NodeIndex site) {
-    const bool is_there = is_served(control_);
+    const bool is_there = weftd_answers();
     const bool is_alive = runner_.processes().is_alive(weftd_);
     if (!is_there && is_alive && precise_now() < patience_) return;
     again_.stop();
+    question_ = {};
     if (is_there && is_alive) return next();
     throw std::runtime_error(fmt::format("site {}: weftd {}: {}", runner_.topology().nodes[site].name,
                                          is_alive ? "does not answer within 30 s" : "has ended",

@@ -11,6 +11,7 @@
 
 #include "cli/loop.h"
 #include "lab/runner.h"
+#include "vswitch/system.h"
 
 namespace weft::lab {
 
@@ -28,6 +29,7 @@ class Startup {
     void start_host_command(NodeIndex host, const std::string& command);
     void start_weftd(NodeIndex site);
     void look_for_weftd(NodeIndex site);
+    [[nodiscard]] bool weftd_answers();
 
     Runner& runner_;
     Progress progress_;
@@ -38,6 +40,7 @@ class Startup {
     std::function<void()> look_;
     pid_t weftd_ = 0;
     std::string control_;
+    Descriptor question_;  // to weftd
     Instant patience_;
 };
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The configuration files of two sites, as they are: in a lab, and by plain weftd in namespaces of the machine. What reaches what
-# is the same; a site that is killed is told.
+# The configuration files of two sites, as they are: in a lab, by plain weftd in namespaces of the machine, and simulated. What
+# reaches what is the same; a site that is killed is told.
 . "$(dirname "$0")/lib.sh"
 . "$here/lab_lib.sh"
 
@@ -49,12 +49,17 @@ name = "site-b"
 config = "site-b.toml"
 [[host]]
 name = "$prefix-host-a"
+routes = [{ to = "10.77.0.0/24", via = "10.10.0.2" }]
 [[host]]
 name = "$prefix-host-b"
 [[link]]
 name = "wan"
 ends = ["site-a", "site-b"]
 address = ["192.0.2.1/24", "192.0.2.2/24"]
+[[traffic]]
+kind = "ping"
+from = "$prefix-host-a"
+to = "$prefix-host-b"
 END
 
 # table COMMAND...: a line for each pair of host and address, with whether it is reached, by COMMAND HOST ping.
@@ -74,6 +79,7 @@ lab up sites.toml
 wait_for "the sites have found each other" 15 in_lab host-a ping -n -q -c 1 -W 1 10.10.0.2
 table in_lab | tee "$work/in_lab"
 lab exec site-a weft peers | grep -q "site-b" || fail "weft does not ask the site's weftd"
+in_lab host-a ip route get 10.77.0.1 | grep -q "via 10.10.0.2 dev lan0" || fail "no route by what the site has made"
 
 say "a site is killed"
 told() { lab status | grep "warning: site site-b: weftd has ended"; }
@@ -93,3 +99,9 @@ wait_for "the sites have found each other" 15 on host-a ping -n -q -c 1 -W 1 10.
 table on >"$work/by_weftd"
 diff "$work/in_lab" "$work/by_weftd" || fail "what is reached is not the same"
 grep -q "host-a 10.20.2.1 yes" "$work/in_lab" || fail "nothing is reached through the tunnel"
+
+say "simulated, with the same keys"
+lab_simulated() { "$WEFT_BIN/weft" lab --json simulate sites.toml --length 5m; }
+lab_simulated >"$work/simulated" || fail "it is not simulated"
+jq -e '.notes == [] and .traffic[0].received_packets >= 299 and (.peers | all(.handshakes >= 2))' "$work/simulated" >/dev/null ||
+    { cat "$work/simulated"; fail "the simulated hosts do not reach each other"; }
