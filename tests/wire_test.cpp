@@ -243,6 +243,34 @@ TEST_CASE("super-frames are cut where packets count, and only there") {
     got.clear();
 }
 
+TEST_CASE("a super-frame behind one tag or two, a customer's or a provider's, is cut as one without") {
+    for (const std::uint16_t outer : {std::uint16_t{0x8100}, std::uint16_t{0x88A8}}) {
+        for (const std::size_t tags : {1U, 2U}) {
+            CAPTURE(outer);
+            CAPTURE(tags);
+            Impairment impairment = of_rate(1'000'000'000);
+            impairment.mtu = 1040;  // a segment's, tags aside
+            EmulatedLink link{impairment};
+            std::vector<Packet> got;
+            link.keep = &got;
+            PacketBuilder builder;
+            builder.ethernet(mac("02:00:00:00:00:02"), mac("02:00:00:00:00:01"), outer).vlan(VlanId{10});
+            if (tags == 2) builder.vlan(VlanId{20});
+            Packet packet =
+                builder.ip(ip("10.0.0.1"), ip("10.0.0.2")).tcp(1000, 2000).payload(3000).build(link.pool);
+            packet.offload() = {
+                .gso = Offload::Gso::tcp4, .needs_checksum = true, .gso_size = 1000, .checksum_offset = 16};
+            packet.set_checksum_start(34 + 4 * tags);
+            link.send(std::move(packet));
+            link.run_until(1s);
+            CHECK(link.wire.counters().queue_full == 0);
+            CHECK(link.wire.counters().too_big == 0);
+            REQUIRE(got.size() == 3);
+            for (const Packet& segment : got) CHECK(segment.size() == 1054 + 4 * tags);
+        }
+    }
+}
+
 TEST_CASE("an error in a packet stays one, whoever was to complete its checksum") {
     Impairment impairment;
     impairment.bit_error_rate = 0.001;

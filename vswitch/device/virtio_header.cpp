@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "vswitch/headers.h"
+#include "vswitch/network_offset.h"
 #include "vswitch/segmenter.h"
 
 namespace weft {
@@ -42,17 +43,9 @@ std::uint8_t gso_type(Offload::Gso gso) noexcept {
     return VirtioHeader::gso_none;
 }
 
-// Where the IP header begins: behind the Ethernet header and at most two VLAN tags.
-std::size_t network_offset(std::span<const std::uint8_t> bytes, LinkLayer link) noexcept {
-    if (link == LinkLayer::none) return 0;
-    constexpr std::uint16_t service_tag = 0x88A8;
-    std::size_t type_offset = offsetof(EthernetHeader, type);
-    for (int tags = 0; tags < 2; ++tags) {
-        const auto* type = view<be16>(bytes, type_offset);
-        if (type == nullptr || (type->value() != ether_type::vlan && type->value() != service_tag)) break;
-        type_offset += 4;
-    }
-    return type_offset + sizeof(be16);
+// Whatever is there, if there is no IP header.
+std::size_t content_offset(std::span<const std::uint8_t> bytes, LinkLayer link) noexcept {
+    return link == LinkLayer::none ? 0 : content_of(bytes).offset;
 }
 
 // True if the transport header at `transport` is that of an unfragmented IP packet whose header is at
@@ -76,7 +69,7 @@ bool ip_leads_to(std::span<const std::uint8_t> bytes, std::size_t network, std::
 // header is pulled.
 bool is_sound_checksum(const VirtioHeader& header, LinkLayer link,
                        std::span<const std::uint8_t> bytes) noexcept {
-    return header.csum_start >= network_offset(bytes, link) + sizeof(Ipv4Header) &&
+    return header.csum_start >= content_offset(bytes, link) + sizeof(Ipv4Header) &&
            std::size_t{header.csum_start} + header.csum_offset + sizeof(be16) <= bytes.size();
 }
 
@@ -86,7 +79,7 @@ bool is_sound_super_frame(const VirtioHeader& header, LinkLayer link, std::span<
     return header.gso_size != 0 && bytes.size() / header.gso_size <= max_segments &&
            (header.flags & VirtioHeader::needs_checksum) != 0 && header.csum_offset == field &&
            transport_header_size(bytes, header.csum_start, gso) != 0 &&
-           ip_leads_to(bytes, network_offset(bytes, link), header.csum_start, gso);
+           ip_leads_to(bytes, content_offset(bytes, link), header.csum_start, gso);
 }
 
 }  // namespace

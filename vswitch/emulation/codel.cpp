@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "vswitch/checksum.h"
-#include "vswitch/emulation/network_offset.h"
 #include "vswitch/headers.h"
+#include "vswitch/network_offset.h"
 
 namespace weft {
 

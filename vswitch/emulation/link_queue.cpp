@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "vswitch/emulation/network_offset.h"
 #include "vswitch/flow.h"
 #include "vswitch/mix.h"
+#include "vswitch/network_offset.h"
 
 namespace weft {
 

@@ -9,11 +9,11 @@
 #include "vswitch/emulation/jitter.h"
 #include "vswitch/emulation/link_queue.h"
 #include "vswitch/emulation/loss_process.h"
-#include "vswitch/emulation/network_offset.h"
 #include "vswitch/emulation/random_stream.h"
 #include "vswitch/emulation/timeline.h"
 #include "vswitch/gso.h"
 #include "vswitch/headers.h"
+#include "vswitch/network_offset.h"
 
 namespace weft {
 
@@ -90,10 +90,7 @@ std::uint32_t Wire::State::size_of(const Packet& packet) const noexcept {
 
 std::size_t Wire::State::size_above_ethernet(const Packet& packet) const noexcept {
     if (link == LinkLayer::none) return packet.size();
-    const auto* ethernet = view<EthernetHeader>(packet.bytes());
-    if (ethernet == nullptr) return 0;
-    const std::size_t tag = ethernet->type == ether_type::vlan ? sizeof(VlanTagHeader) : 0;
-    return packet.size() - std::min(packet.size(), sizeof(EthernetHeader) + tag);
+    return packet.size() - std::min(packet.size(), content_of(packet.bytes()).offset);
 }
 
 Duration Wire::State::time_to_send(std::uint32_t size) noexcept {
