@@ -118,6 +118,7 @@ dependencies() {
 }
 
 bare_debian() {
+    # shellcheck disable=SC2016  # apt's
     local key mirror=${WEFT_DEBIAN_MIRROR-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)}
     key=$(dependencies | md5sum | cut -c 1-12)
     bare=$root/build/bare_debian/$key.tar

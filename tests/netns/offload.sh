@@ -10,6 +10,7 @@ underlay
 key site-a site-b
 
 # received HOST DEVICE: bytes a packet that the host's kernel got from the device.
+# shellcheck disable=SC2016  # awk's
 received() { on "$1" awk -v device="$2:" '$1 == device { print int($2 / $3) }' /proc/net/dev; }
 
 # sites SWITCHES: both with these, until they reach each other.
