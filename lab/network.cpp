@@ -71,6 +71,7 @@ struct Network::State {
     Instant time;
     std::size_t budget = 0;
     bool working = false;
+    std::uint64_t carried = 0;
     std::uint64_t looped = 0;
 };
 
@@ -196,6 +197,7 @@ void Network::State::deliver(std::size_t wire, std::size_t hops) {
     see_state(wire);
     agenda.set(static_cast<std::uint32_t>(wire), std::max(wires[wire].next(), time + Duration{1}));
     if (delivered.empty()) return;
+    carried += delivered.size();
     if (watcher) sight(wire, delivered, true);
     if (hops > 4 * (devices.size() + 1) || delivered.size() > budget) {
         looped += delivered.size();
@@ -268,6 +270,10 @@ bool Network::is_connected(LinkIndex link) const noexcept {
 
 const Wire& Network::wire(LinkIndex link, Direction direction) const noexcept {
     return state_->wires[wire_of(link, direction)];
+}
+
+std::uint64_t Network::carried() const noexcept {
+    return state_->carried;
 }
 
 std::uint64_t Network::looped() const noexcept {

@@ -76,6 +76,9 @@ class Network {
 
     [[nodiscard]] const Wire& wire(LinkIndex link, Direction direction) const noexcept;
 
+    // Frames that have come out of all wires together.
+    [[nodiscard]] std::uint64_t carried() const noexcept;
+
     // Frames that went round in a loop and were dropped for it.
     [[nodiscard]] std::uint64_t looped() const noexcept;
 

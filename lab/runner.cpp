@@ -14,6 +14,7 @@
 #include "lab/apply_action.h"
 #include "lab/launch.h"
 #include "lab/node_namespace.h"
+#include "lab/switch_loop.h"
 #include "vswitch/device/packet_socket.h"
 #include "vswitch/precise_timer.h"
 
@@ -85,6 +86,7 @@ Runner::Runner(Loop& loop, Topology topology, Options options, const Progress& p
             throw std::runtime_error(fmt::format("node {}: {}", topology_.nodes[i].name, error.what()));
         }
     }
+    if (const auto closed = find_switch_loop(topology_, Closed::now)) warn(describe(*closed, topology_));
     network_.watch_connections([this](LinkIndex link, bool connected) { set_carrier(link, connected); });
     set_alarm();
 }

@@ -1,34 +1,16 @@
 #include "lab/segments.h"
 
 #include <map>
-#include <numeric>
 #include <set>
 #include <utility>
+
+#include "lab/disjoint_sets.h"
 
 namespace weft::lab {
 
 namespace {
 
-using Vertex = std::size_t;
-
-// Sets of vertices that grow together.
-class Sets {
-  public:
-    Vertex add() {
-        parents_.push_back(parents_.size());
-        return parents_.size() - 1;
-    }
-
-    Vertex root(Vertex vertex) noexcept {
-        while (parents_[vertex] != vertex) vertex = parents_[vertex] = parents_[parents_[vertex]];
-        return vertex;
-    }
-
-    void join(Vertex a, Vertex b) noexcept { parents_[root(a)] = root(b); }
-
-  private:
-    std::vector<Vertex> parents_;
-};
+using Vertex = DisjointSets::Vertex;
 
 class Finder {
   public:
@@ -96,7 +78,7 @@ class Finder {
     }
 
     const Topology* topology_;
-    Sets sets_;
+    DisjointSets sets_;
     std::set<VlanId> vlans_;
     std::vector<std::array<Vertex, 2>> ends_;  // by link
     std::map<std::pair<NodeIndex, VlanId>, Vertex> switches_;

@@ -18,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lab/simulation_report.h"
+#include "lab/switch_loop.h"
 
 namespace weft::lab {
 
@@ -98,6 +99,8 @@ int SimulateCommand::run(bool as_json) const {
         return wrong_usage;
     }
     const SimulationOptions how = options(*topology);
+    if (const auto loop = find_switch_loop(*topology, Closed::now))
+        fmt::print(stderr, "warning: {}\n", describe(*loop, *topology));
     std::optional<OutputFile> output;
     PcapngWriter::Sink capture;
     if (!capture_file_.empty()) {

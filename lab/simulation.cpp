@@ -17,6 +17,7 @@
 #include "lab/simulated_site.h"
 #include "lab/simulation_check.h"
 #include "lab/site_config.h"
+#include "lab/switch_loop.h"
 #include "lab/tcp_traffic.h"
 
 namespace weft::lab {
@@ -50,6 +51,7 @@ class Simulation {
     void reschedule(std::size_t generator);
     void reschedule_station(std::size_t station);
     void reschedule_site(std::size_t site);
+    void judge_storm(Instant now);
     [[nodiscard]] SimulationResult result() const;
 
     static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
@@ -69,6 +71,7 @@ class Simulation {
     Duration length_;
     PacketPool pool_{pool_packets};
     Network network_;
+    StormGuard storm_{topology_};
     Events events_;
     Agenda agenda_;  // generators, then stations, then sites
     std::vector<Place> places_;
@@ -197,6 +200,7 @@ SimulationResult Simulation::run() {
     for (;;) {
         const Instant now = std::min({event, network_.next(), agenda_.next()});
         if (now >= end) break;
+        if (storm_.suspects(network_.carried())) judge_storm(now);
         if (event <= now) {
             events_.run_due(now, [&](std::size_t index) {
                 apply_action(topology_.events[index].action, topology_, network_, now);
@@ -210,6 +214,12 @@ SimulationResult Simulation::run() {
     }
     if (capture_) capture_->flush();
     return result();
+}
+
+void Simulation::judge_storm(Instant now) {
+    std::uint64_t sent = 0;
+    for (const auto& generator : generators_) sent += generator->result().sent_packets;
+    storm_.judge(network_.carried(), sent, now - begin);
 }
 
 void Simulation::step(Instant now) {

@@ -208,6 +208,29 @@ wait_for "a reaches b" 5 lab exec a ping -n -q -c 1 -W 1 b
 ! grep -i error "$WEFT_LAB_FOLDER/down/lab.log" || fail "the lab complains"
 lab down
 
+say "switches in a loop: a warning, in VLAN 7 alone"
+cat >"$work/loop.toml" <<'END'
+[[host]]
+name = "a"
+[[switch]]
+name = "s{i}"
+count = 3
+[[link]]
+ends = ["s{i}", "s{i%3+1}"]
+count = 3
+vlan = 7
+[[link]]
+ends = ["a", "s1"]
+vlan = 7
+END
+said=$(lab up "$work/loop.toml" 2>&1) || fail "no lab with a loop: $said"
+lab down
+[[ $said == *"warning: the switches s3, s2, s1 are in a loop by the links s2--s3, s1--s2, s3--s1 in VLAN 7: "*"(up = false)"* ]] || fail "no warning: $said"
+sed -i 's/^vlan = 7$/vlan = "{i}7"/; $ s/.*/vlan = 7/' "$work/loop.toml"
+said=$(lab up "$work/loop.toml" 2>&1) || fail "no lab without a loop: $said"
+lab down
+[[ $said != *warning* ]] || fail "a warning without a loop: $said"
+
 say "a lab that cannot be: nothing is left"
 sed 's/^run = .*/routes = [{ to = "10.99.0.0\/16", via = "192.0.2.77" }]/' "$work/small.toml" >"$work/wrong.toml"
 said=$(lab up "$work/wrong.toml" 2>&1) && fail "a route via nowhere"
