@@ -19,6 +19,7 @@
 #include "lab/graph.h"
 #include "lab/graph_live.h"
 #include "lab/lab_control.h"
+#include "lab/lab_report.h"
 #include "lab/launch.h"
 #include "lab/state_folder.h"
 #include "lab/status_view.h"
@@ -108,8 +109,7 @@ int up(const Topology& topology, const UpOptions& options) {
         progress.clear();
         for (const std::string& warning : lab.warnings()) fmt::print(stderr, "warning: {}\n", warning);
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-        fmt::print("lab {} is up: {} nodes, {} links, in {:.1f} s\n", topology.name, topology.nodes.size(),
-                   topology.links.size(), took.count());
+        fmt::print("lab {} is up: {}, in {:.1f} s\n", topology.name, size_of(topology), took.count());
         std::fflush(stdout);
         if (!options.foreground) return finish_output();
         try {

@@ -91,6 +91,14 @@ json to_json(const Impairment& impairment) {
     return result;
 }
 
+std::string size_of(const Topology& topology) {
+    const auto counted = [](std::size_t count, const char* what) {
+        return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+    };
+    return fmt::format("{}, {}", counted(topology.nodes.size(), "node"),
+                       counted(topology.links.size(), "link"));
+}
+
 const char* kind_of(const Node& node) noexcept {
     return std::visit(Match{[](const Host&) { return "host"; }, [](const Switch&) { return "switch"; },
                             [](const Router&) { return "router"; }, [](const Site&) { return "site"; },

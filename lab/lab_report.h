@@ -2,6 +2,8 @@
 // Units are in the keys' names.
 #pragma once
 
+#include <string>
+
 #include <nlohmann/json.hpp>
 
 #include "lab/runner.h"
@@ -16,6 +18,8 @@ nlohmann::json report(Runner& runner);
 nlohmann::json to_json(const Impairment& impairment);
 
 nlohmann::json to_json(const WireCounters& counters);
+
+std::string size_of(const Topology& topology);  // "3 nodes, 1 link"
 
 const char* kind_of(const Node& node) noexcept;  // "host"
 

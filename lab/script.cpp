@@ -13,6 +13,7 @@
 #include "cli/client.h"
 #include "lab/expectation.h"
 #include "lab/lab_control.h"
+#include "lab/lab_report.h"
 #include "lab/launch.h"
 #include "lab/state_folder.h"
 
@@ -137,8 +138,7 @@ int run_script(const Topology& topology, const RunOptions& options) {
     const InterruptWatch watch;
     const auto began = steady_clock::now();
     auto lab = Launched::up(watch, topology, {.rootless = options.rootless, .stays = true, .progress = {}});
-    fmt::print("lab {} is up: {} nodes, {} links\n", topology.name, topology.nodes.size(),
-               topology.links.size());
+    fmt::print("lab {} is up: {}\n", topology.name, size_of(topology));
     for (const std::string& warning : lab.warnings()) fmt::print("warning: {}\n", warning);
     std::fflush(stdout);
     bool passed = false;

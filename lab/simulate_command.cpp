@@ -79,11 +79,17 @@ SimulateCommand::SimulateCommand(CLI::App& app, const bool& as_json, int& status
     command->add_option("-v,--variable", variables_, "VARIABLE=VALUE, in place of the file's")
         ->allow_extra_args(false);
     command->add_option("--seed", seed_, "Of all random choices, in place of the file's");
+    // Its own description would be part of the help.
     command->add_option("--length", length_, "How much virtual time, in place of the file's: 90s, 20m, 1h")
-        ->transform(CLI::AsNumberWithUnit(
-            std::map<std::string, double>{{"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}},
-            CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
-        ->check(CLI::PositiveNumber);
+        ->transform(
+            CLI::AsNumberWithUnit(
+                std::map<std::string, double>{{"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}},
+                CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME")
+                .description(""))
+        ->check([](const std::string& time) {
+            return std::stod(time) > 0 ? std::string{} : "give a time above zero, as in 90s, 20m, 1h";
+        })
+        ->type_name("TIME");
     command->add_option("--pcapng", capture_file_, "Write what the links' ends see; -: to standard output");
     command->add_option("--capture", captured_, "Only this link; may be given again")
         ->allow_extra_args(false);

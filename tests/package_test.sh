@@ -75,6 +75,7 @@ contents() {
     for path in usr/bin/weft usr/bin/weftd usr/bin/weft-lab usr/lib/cni/weft usr/lib/systemd/system/weftd.service usr/lib/systemd/system/weftd@.service \
         usr/lib/sysusers.d/weft.conf usr/lib/tmpfiles.d/weft.conf usr/share/man/man1/weft.1.gz usr/share/man/man1/weft-lab.1.gz usr/share/man/man5/weft.toml.5.gz \
         usr/share/man/man8/weftd.8.gz usr/share/doc/weft/{copyright,changelog.Debian.gz,README.md,examples/weft.toml} \
+        usr/share/doc/weft/examples/lab/{dumb_bell.toml,three_offices.toml,three_offices/make_keys,mobile/train.trace} \
         usr/share/doc/weft/examples/weftd.service.d/{packet,netns,fastpath,masquerade}.conf; do
         [[ -s $tree/$path ]] || fail "$path is not in it"
     done

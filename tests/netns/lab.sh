@@ -172,7 +172,7 @@ lab exec a ping -n -q -c 1 -W 2 b >/dev/null || fail "the link was restored and 
 say "several at once, and a name twice"
 said=$(lab up "$work/small.toml" 2>&1) && fail "two labs of one name"
 [[ $said == *"a lab called small runs already"* ]] || fail "no cure for a name twice: $said"
-lab up "$work/other.toml" >/dev/null
+[[ $(lab up "$work/other.toml") == "lab other is up: 2 nodes, 1 link, in "* ]] || fail "up says something else"
 lab up "$work/other.toml" --name third >/dev/null
 said=$(lab status 2>&1) && fail "status of one of several labs"
 [[ $said == *"several labs run"*small* ]] || fail "which lab? $said"
