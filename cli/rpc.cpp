@@ -74,8 +74,8 @@ struct Reply::Call {
 
 Reply::Reply(std::shared_ptr<Call> call) noexcept : call_(std::move(call)) {}
 
-void Reply::result(const json& value) const {
-    call_->complete({{"jsonrpc", "2.0"}, {"id", call_->id}, {"result", value}});
+void Reply::result(json value) const {
+    call_->complete({{"jsonrpc", "2.0"}, {"id", call_->id}, {"result", std::move(value)}});
 }
 
 void Reply::error(RpcCode code, std::string_view message) const {

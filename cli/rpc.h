@@ -62,7 +62,7 @@ class RpcClient {
 // is gone. The first answer counts; if every copy goes without one, the client is told so.
 class Reply {
   public:
-    void result(const nlohmann::json& value) const;
+    void result(nlohmann::json value) const;
     void error(RpcCode code, std::string_view message) const;
 
     // Who asked.

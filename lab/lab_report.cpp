@@ -3,7 +3,9 @@
 #include <chrono>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -34,7 +36,7 @@ json end_json(const Topology& topology, const LinkEnd& end) {
             {"interface", end.interface},
             {"mac", end.mac.to_string()},
             {"mtu", end.mtu},
-            {"addresses", addresses}};
+            {"addresses", std::move(addresses)}};
 }
 
 json wire_json(Runner& runner, LinkIndex link, Direction direction) {
@@ -57,7 +59,7 @@ json link_json(Runner& runner, LinkIndex index) {
         ends.back()["device_drops"] = runner.ends().drops({index, which});
     }
     return {{"name", link.name},
-            {"ends", ends},
+            {"ends", std::move(ends)},
             {"there", wire_json(runner, index, Direction::there)},
             {"back", wire_json(runner, index, Direction::back)}};
 }
@@ -130,29 +132,33 @@ std::string describe(const Action& action, const Topology& topology) {
                       action);
 }
 
+// The lab's packets wait meanwhile: nothing is copied, and the links are gone through once.
 json report(Runner& runner) {
     const Topology& topology = runner.topology();
-    json nodes = json::array();
-    for (const Node& node : topology.nodes) {
-        json interfaces = json::array();
-        for (const Link& link : topology.links) {
-            for (const LinkEnd& end : link.ends) {
-                if (&topology.nodes[end.node] != &node) continue;
-                interfaces.push_back(end_json(topology, end));
-                interfaces.back()["link"] = link.name;
-            }
-        }
-        nodes.push_back({{"name", node.name}, {"kind", kind_of(node)}, {"interfaces", interfaces}});
-    }
+    std::vector<json> interfaces(topology.nodes.size(), json::array());
     json links = json::array();
-    for (LinkIndex i = 0; i < topology.links.size(); ++i) links.push_back(link_json(runner, i));
+    for (LinkIndex i = 0; i < topology.links.size(); ++i) {
+        const Link& link = topology.links[i];
+        for (const LinkEnd& end : link.ends) {
+            json interface = end_json(topology, end);
+            interface["link"] = link.name;
+            interfaces[end.node].push_back(std::move(interface));
+        }
+        links.push_back(link_json(runner, i));
+    }
+    json nodes = json::array();
+    for (NodeIndex i = 0; i < topology.nodes.size(); ++i) {
+        const Node& node = topology.nodes[i];
+        nodes.push_back(
+            {{"name", node.name}, {"kind", kind_of(node)}, {"interfaces", std::move(interfaces[i])}});
+    }
     return {{"lab", topology.name},
             {"file", topology.file},
             {"folder", runner.options().folder},
             {"seed", topology.seed},
             {"uptime_s", seconds(precise_now() - runner.began())},
-            {"nodes", nodes},
-            {"links", links},
+            {"nodes", std::move(nodes)},
+            {"links", std::move(links)},
             {"warnings", runner.warnings()}};
 }
 
