@@ -57,8 +57,8 @@ std::string to_dot(const Topology& topology, const LinkFigures& figures) {
         out += fmt::format(
             "    \"{}\" -- \"{}\" [label=\"{}\", taillabel=\"{}\", headlabel=\"{}\"];\n",
             escaped(topology.nodes[link.ends[0].node].name), escaped(topology.nodes[link.ends[1].node].name),
-            label_of(link_lines(link, i, figures)), escaped(end_text(topology, link.ends[0], degrees)),
-            escaped(end_text(topology, link.ends[1], degrees)));
+            label_of(link_lines(link, i, figures)), label_of(end_lines(topology, link.ends[0], degrees)),
+            label_of(end_lines(topology, link.ends[1], degrees)));
     }
     return out + "}\n";
 }

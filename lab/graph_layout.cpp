@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <numeric>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -20,6 +20,7 @@ struct Block {
     std::vector<NodeIndex> nodes;
     std::size_t columns = 1;
     double wanted = 0;  // x of its middle
+    double middle = 0;  // where it stands
 
     [[nodiscard]] std::size_t lines() const noexcept { return (nodes.size() + columns - 1) / columns; }
 };
@@ -113,7 +114,7 @@ class Arranger {
     void make_rows() {
         for (NodeIndex node = 0; node < neighbors_.size(); ++node) {
             if (is_leaf(node)) continue;
-            add_block(ranks_[node], {.nodes = {node}, .columns = 1, .wanted = 0});
+            add_block(ranks_[node], {.nodes = {node}, .columns = 1});
             std::vector<NodeIndex> leaves;
             for (const NodeIndex other : neighbors_[node]) {
                 if (is_leaf(other)) leaves.push_back(other);
@@ -124,7 +125,7 @@ class Arranger {
                 leaves.size() <= widest_line
                     ? leaves.size()
                     : static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(leaves.size()))));
-            add_block(ranks_[node] + 1, {.nodes = std::move(leaves), .columns = columns, .wanted = 0});
+            add_block(ranks_[node] + 1, {.nodes = std::move(leaves), .columns = columns});
         }
     }
 
@@ -134,35 +135,55 @@ class Arranger {
     }
 
     void place_rows(double cell_width, double cell_height, Layout& layout) {
+        std::vector<double> heights;
         double y = 0;
         for (std::size_t rank = 0; rank < rows_.size(); ++rank) {
             auto& row = rows_[rank];
-            for (std::size_t i = 0; i < row.size(); ++i)
-                row[i].wanted =
-                    rank == 0 ? static_cast<double>(i) * cell_width : middle_above(row[i], rank, layout);
-            std::ranges::stable_sort(row, {}, &Block::wanted);
-            const auto middles = without_overlap(row, cell_width);
-            std::size_t lines = 1;
             for (std::size_t i = 0; i < row.size(); ++i) {
-                lines = std::max(lines, row[i].lines());
-                place_block(row[i], middles[i], y, cell_width, cell_height, layout);
+                row[i].wanted = rank == 0 ? static_cast<double>(i) * cell_width
+                                          : middle_of_neighbors(row[i], rank - 1, layout).value_or(0);
             }
+            std::ranges::stable_sort(row, {}, &Block::wanted);
+            place_row(row, y, cell_width, cell_height, layout);
+            heights.push_back(y);
+            std::size_t lines = 1;
+            for (const Block& block : row) lines = std::max(lines, block.lines());
             y += cell_height * (static_cast<double>(lines - 1) * 0.5 + 1);
+        }
+        for (std::size_t rank = rows_.size() - 1; rank-- > 0;) {
+            for (Block& block : rows_[rank])
+                block.wanted = middle_of_neighbors(block, rank + 1, layout).value_or(block.middle);
+            place_row(rows_[rank], heights[rank], cell_width, cell_height, layout);
         }
         move_to_origin(cell_width, cell_height, layout);
     }
 
-    [[nodiscard]] double middle_above(const Block& block, std::size_t rank, const Layout& layout) const {
+    static void place_row(std::vector<Block>& row, double y, double cell_width, double cell_height,
+                          Layout& layout) {
+        const auto middles = without_overlap(row, cell_width);
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            row[i].middle = middles[i];
+            place_block(row[i], middles[i], y, cell_width, cell_height, layout);
+        }
+    }
+
+    [[nodiscard]] unsigned rank_of(NodeIndex node) const noexcept {
+        return is_leaf(node) ? ranks_[neighbors_[node].front()] + 1 : ranks_[node];
+    }
+
+    // Of those that are in the row `rank`.
+    [[nodiscard]] std::optional<double> middle_of_neighbors(const Block& block, std::size_t rank,
+                                                            const Layout& layout) const {
         double sum = 0;
         unsigned count = 0;
         for (const NodeIndex node : block.nodes) {
             for (const NodeIndex other : neighbors_[node]) {
-                if (is_leaf(other) || ranks_[other] + 1 != rank) continue;
+                if (rank_of(other) != rank) continue;
                 sum += layout.nodes[other].x;
                 ++count;
             }
         }
-        return count == 0 ? 0 : sum / count;
+        return count == 0 ? std::nullopt : std::optional{sum / count};
     }
 
     // The places nearest to the wanted ones that keep the order and do not overlap: neighbors that would are

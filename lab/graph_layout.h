@@ -4,7 +4,8 @@
 // smallest greatest distance to the others; if there are several, those that are farthest from the leaves,
 // which in a leaf-spine are the spines. Below are rows by distance from there. A node's leaves are one block
 // in the row below it, in several lines if they are many. In its row a node is as near as the others let it
-// be to the middle of its neighbors above.
+// be to the middle of its neighbors above; then, from below, the rows above are brought over what they have
+// below them.
 #pragma once
 
 #include <vector>

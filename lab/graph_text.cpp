@@ -1,5 +1,8 @@
 #include "lab/graph_text.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -15,6 +18,64 @@ std::string tags_of(const LinkEnd& end) {
     std::vector<unsigned> numbers;
     for (const VlanId vlan : end.trunk) numbers.push_back(vlan.value());
     return fmt::format("VLANs {}", fmt::join(numbers, ", "));
+}
+
+using Words = std::vector<std::string>;
+
+// "delay 10ms", "loss 1%"
+Words words_of(const Impairment& impairment) {
+    constexpr std::string_view separator = ", ";
+    Words words;
+    if (impairment.does_nothing()) return words;
+    const std::string text = config::describe(impairment);
+    std::size_t at = 0;
+    for (std::size_t end = 0; end != std::string::npos; at = end + separator.size()) {
+        end = text.find(separator, at);
+        words.push_back(text.substr(at, end - at));
+    }
+    return words;
+}
+
+// Of `words` those that are in the others, or those that are not.
+Words those_in(const Words& words, const Words& others, bool wanted) {
+    Words chosen;
+    for (const std::string& word : words) {
+        if ((std::ranges::find(others, word) != others.end()) == wanted) chosen.push_back(word);
+    }
+    return chosen;
+}
+
+// As many in a line as make it no longer than the cell of a node is wide; what is longer, word by word.
+void append_wrapped(std::vector<std::string>& lines, std::string line, const Words& words,
+                    std::string_view separator) {
+    constexpr std::size_t longest = 24;
+    bool begins = true;
+    const auto append = [&](std::string_view part) {
+        if (!begins && line.size() + 1 + part.size() > longest) {
+            lines.push_back(std::exchange(line, ""));
+            begins = true;
+        }
+        line += begins ? "" : " ";
+        line += part;
+        begins = false;
+    };
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        std::string rest = words[i] + (i + 1 < words.size() && separator != " " ? "," : "");
+        while (rest.size() > longest && rest.find(' ') != std::string::npos) {
+            const std::size_t fits = rest.rfind(' ', longest);
+            const std::size_t end = fits == std::string::npos ? rest.find(' ') : fits;
+            append(rest.substr(0, end));
+            rest.erase(0, end + 1);
+        }
+        append(rest);
+    }
+    if (!line.empty()) lines.push_back(line);
+}
+
+void append_direction(std::vector<std::string>& lines, const std::string& direction, const Words& words,
+                      bool rest_is_said) {
+    if (!words.empty()) return append_wrapped(lines, direction, words, ", ");
+    if (!rest_is_said) lines.push_back(direction + "none");
 }
 
 }  // namespace
@@ -65,24 +126,32 @@ std::vector<std::string> node_lines(const Topology& topology, NodeIndex node,
 
 std::vector<std::string> link_lines(const Link& link, LinkIndex index, const LinkFigures& figures) {
     std::vector<std::string> lines;
-    const auto& [there, back] = link.impairment;
-    if (there == back) {
-        if (!there.does_nothing()) lines.push_back(config::describe(there));
-    } else {
-        lines.push_back("there: " + config::describe(there));
-        lines.push_back("back: " + config::describe(back));
+    const Words there = words_of(link.impairment[0]);
+    const Words back = words_of(link.impairment[1]);
+    const Words both = those_in(there, back, true);
+    append_wrapped(lines, "", both, ", ");
+    if (there != back) {
+        const bool is_said = !both.empty();
+        append_direction(lines, "there: ", those_in(there, back, false), is_said);
+        append_direction(lines, "back: ", those_in(back, there, false), is_said);
     }
     if (const auto found = figures.find(index); found != figures.end()) lines.push_back(found->second);
     return lines;
 }
 
-std::string end_text(const Topology& topology, const LinkEnd& end, const std::vector<unsigned>& degrees) {
+std::vector<std::string> end_lines(const Topology& topology, const LinkEnd& end,
+                                   const std::vector<unsigned>& degrees) {
+    std::vector<std::string> lines;
     const Node& node = topology.nodes[end.node];
-    if (std::holds_alternative<Switch>(node.kind)) return tags_of(end);
-    if (degrees[end.node] == 1) return {};
-    std::string text = end.interface;
-    for (const Prefix& address : end.addresses) text += " " + address.to_string();
-    return text;
+    if (std::holds_alternative<Switch>(node.kind)) {
+        if (std::string tags = tags_of(end); !tags.empty()) lines.push_back(std::move(tags));
+        return lines;
+    }
+    if (degrees[end.node] == 1) return lines;
+    Words words{end.interface};
+    for (const Prefix& address : end.addresses) words.push_back(address.to_string());
+    append_wrapped(lines, "", words, " ");
+    return lines;
 }
 
 }  // namespace weft::lab

@@ -22,10 +22,12 @@ std::vector<std::string> node_lines(const Topology& topology, NodeIndex node,
 // Of each node, how many ends it has.
 std::vector<unsigned> degrees_of(const Topology& topology);
 
-// The lines of a link: what it does to packets (once, if both directions are alike), and its figures.
+// The lines of a link, none of them long: what it does to packets, both ways and then what differs, and its
+// figures, which are the last one.
 std::vector<std::string> link_lines(const Link& link, LinkIndex index, const LinkFigures& figures);
 
 // What stands at an end of a link: interface and addresses, if the node does not show them itself.
-std::string end_text(const Topology& topology, const LinkEnd& end, const std::vector<unsigned>& degrees);
+std::vector<std::string> end_lines(const Topology& topology, const LinkEnd& end,
+                                   const std::vector<unsigned>& degrees);
 
 }  // namespace weft::lab

@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "lab/graph.h"
+#include "lab/graph_labels.h"
 #include "lab/graph_layout.h"
 #include "lab/graph_live.h"
+#include "lab/graph_text.h"
 #include "tests/support/lab_file.h"
 
 namespace weft::test {
@@ -45,7 +47,7 @@ TEST_CASE("a picture shows each node with its address and each link with what it
     const std::string dot = to_dot(topology);
     CHECK(dot.starts_with("graph \"lab\" {\n"));
     CHECK(dot.find("\"h1\" [label=\"h1\\n10.0.0.1/24\", shape=box, style=rounded];") != std::string::npos);
-    CHECK(dot.find("\"s1\" -- \"s2\" [label=\"there: ") != std::string::npos);
+    CHECK(dot.find("\"s1\" -- \"s2\" [label=\"rate 10mbit\\nthere: delay 20ms\"") != std::string::npos);
     CHECK(count(dot, " -- ") == 5);
     const std::string svg = to_svg(topology);
     CHECK(svg.starts_with("<svg "));
@@ -143,6 +145,42 @@ count = [4, 2]
     }
     CHECK(layout.nodes[8].y == doctest::Approx(50));
     CHECK(layout.nodes[9].y == doctest::Approx(50));
+}
+
+TEST_CASE("what is above others stands over their middle") {
+    const Layout layout = lay_out(read_lab(dumb_bell), 100, 100);
+    for (const std::size_t s : {0U, 1U}) {  // h1 and h3 are at s2, h2 and h4 at s1
+        const double middle = (layout.nodes[1 - s].x + layout.nodes[3 - s].x) / 2;
+        CHECK(layout.nodes[4 + s].x == doctest::Approx(middle));
+    }
+}
+
+TEST_CASE("a label takes the first place that is free, or the one where it covers least") {
+    LabelPlacer placer;
+    placer.take({.middle = {.x = 0, .y = 0}, .width = 100, .height = 40});
+    const std::vector<Point> places{{.x = 10, .y = 10}, {.x = 0, .y = 35}, {.x = 0, .y = 60}};
+    CHECK(placer.place(places, 80, 20).y == 35);
+    CHECK(placer.place(places, 80, 20).y == 60);
+    CHECK(placer.place(places, 80, 20).y == 10);  // all are covered alike
+    CHECK(placer.place({{.x = 1000, .y = -1000}}, 250, 250).x == 1000);
+    CHECK(placer.place({{.x = 1100, .y = -1100}, {.x = 1300, .y = -1000}}, 250, 250).x == 1300);
+}
+
+TEST_CASE("a link's lines are short, and say what both ways have in common once") {
+    Link link;
+    for (const Direction way : {Direction::there, Direction::back}) {
+        Impairment& one = link.impairment[static_cast<std::size_t>(way)];
+        one.delay.mean = std::chrono::milliseconds{280};
+        one.loss = GilbertElliottLoss{.to_bad = 0.005, .to_good = 0.2, .loss_good = 0.01, .loss_bad = 0.5};
+        one.rate = way == Direction::there ? 2'000'000 : 20'000'000;
+    }
+    CHECK(link_lines(link, 0, {{0, "1 Mbit/s"}}) ==
+          std::vector<std::string>{"delay 280ms,", "loss gilbert-elliott", "0.5% 20% 1% 50%",
+                                   "there: rate 2mbit", "back: rate 20mbit", "1 Mbit/s"});
+    link.impairment[1] = {};
+    CHECK(link_lines(link, 0, {}).back() == "back: none");
+    link.impairment[0] = {};
+    CHECK(link_lines(link, 0, {}).empty());
 }
 
 TEST_CASE("a running lab is drawn from its status, with what has passed since the one before") {
