@@ -103,7 +103,6 @@ void check_manual_sas(const Config& config, const Origins& origins, Report& repo
     }
 }
 
-// Such a key has one sequence of numbers, which only one thread can count.
 // Each worker would have a link of its own, with all of the rate.
 void check_impaired_workers(const Config& config, const Origins& origins, Report& report) {
     if (config.node.workers == 1) return;
@@ -114,6 +113,7 @@ void check_impaired_workers(const Config& config, const Origins& origins, Report
     }
 }
 
+// Such a key has one sequence of numbers, which only one thread can count.
 void check_manual_workers(const Config& config, const Origins& origins, Report& report) {
     const auto manual =
         std::ranges::find_if(config.peers, [](const Peer& peer) { return peer.manual.has_value(); });

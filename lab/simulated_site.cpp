@@ -35,20 +35,16 @@ std::uint16_t vxlan_source(std::uint32_t flow_hash) noexcept {
     return static_cast<std::uint16_t>(first + flow_hash % Outbox::vxlan_sources);
 }
 
-PathMtu path_of(const Topology& topology, const SiteConfig& site, const Station& home) {
+PathMtu path_of(const config::Config& config, const Station& home) {
     const auto of_device = [&](const std::string& device) -> std::optional<std::uint16_t> {
-        for (const Link& link : topology.links) {
-            for (const LinkEnd& end : link.ends) {
-                if (end.node == site.node && end.interface == device) return end.mtu;
-            }
-        }
-        return std::nullopt;
+        const auto interface = home.interface_named(device);
+        return interface ? std::optional{home.mtu(*interface)} : std::nullopt;
     };
     const auto of_route = [&](const IpAddress& to) -> std::optional<std::uint16_t> {
         const auto way = home.way_to(to);
         return way ? std::optional{way->mtu} : std::nullopt;
     };
-    return find_path_mtu(site.config, {.of_device = of_device, .of_route = of_route});
+    return find_path_mtu(config, {.of_device = of_device, .of_route = of_route});
 }
 
 // "/run/netns/NAME" is that of a node as well.
@@ -72,14 +68,11 @@ SimulatedSite::SimulatedSite(SiteConfig site, Surroundings around, Instant start
       start_(start),
       random_(around_.topology.seed, around_.topology.nodes[site_.node].name, "weftd"),
       home_(*around_.station(around_.topology.nodes[site_.node].name)),
+      has_plain_(std::ranges::any_of(site_.config.peers, &config::Peer::is_plain)),
       datapath_(around_.pool, {.flows = flows}),
       tick_at_(start + tick_interval) {
-    try {
-        path_ = path_of(around_.topology, site_, home_);
-    } catch (const std::runtime_error& error) {
-        fail(error.what());
-    }
     const config::Config& config = site_.config;
+    open_underlay();
     if (config.node.private_key) {
         handshaker_.emplace(*config.node.private_key, random_,
                             HandshakerOptions{.ciphers = {ciphers.begin(), ciphers.end()}});
@@ -100,6 +93,28 @@ void SimulatedSite::fail(const std::string& problem) const {
 }
 
 // ---- From its configuration -----------------------------------------------------------------------
+
+// As far as the kernel would refuse it.
+void SimulatedSite::open_underlay() {
+    const config::Underlay& underlay = site_.config.underlay;
+    if (underlay.device) {
+        device_ = home_.interface_named(*underlay.device);
+        if (!device_)
+            fail(
+                fmt::format("[underlay] device {}: no link of the lab ends there: correct it, or give it a "
+                            "[[link]] with the end \"{}:{}\"",
+                            *underlay.device, around_.topology.nodes[site_.node].name, *underlay.device));
+    }
+    const auto check = [&](const char* key, const Endpoint& own) {
+        if (own.address.is_unspecified() || home_.interface_of(own.address)) return;
+        fail(fmt::format(
+            "[underlay] {} = \"{}\" is none of its addresses: correct it, or add it to a [[link]]", key,
+            own.to_string()));
+    };
+    check("esp", underlay.esp);
+    if (has_plain_) check("vxlan", underlay.vxlan);
+    path_ = path_of(site_.config, home_);
+}
 
 void SimulatedSite::add_bridges() {
     std::uint16_t next = 0;
@@ -143,6 +158,11 @@ void SimulatedSite::add_port(const config::Port& port) {
         };
     } else {
         Station& home = home_of(port);
+        if (home.interface_named(port.device))
+            fail(
+                fmt::format("port {}: there is an interface {} already, where it would be made: name its "
+                            "`device` differently",
+                            port.name, port.device));
         const std::size_t interface = home.add_interface(
             {.name = port.device,
              .mac = mac,
@@ -201,13 +221,12 @@ EndId SimulatedSite::end_of(const config::Port& port) const {
 
 void SimulatedSite::add_routes() {
     const config::Config& config = site_.config;
-    const auto port_of = [&](const auto& objects, const std::string& name) {
-        const auto found = std::ranges::find(objects, name, [](const auto& object) { return object.name; });
-        return static_cast<std::size_t>(found - objects.begin());
-    };
     for (const config::Route& route : config.routes) {
         Route added{.to = route.to, .out = no_port, .via = route.via, .origin = Route::Origin::configured};
-        if (route.peer) added.out = tunnels_[port_of(config.peers, *route.peer)];
+        if (route.peer) {
+            const auto peer = std::ranges::find(config.peers, *route.peer, &config::Peer::name);
+            added.out = tunnels_[static_cast<std::size_t>(peer - config.peers.begin())];
+        }
         if (route.port) {
             const auto is_it = [&](const auto& port) { return port && port->name == *route.port; };
             const auto found = std::ranges::find_if(ports_, is_it);
@@ -266,8 +285,7 @@ bool SimulatedSite::receive(const Received& datagram, Instant now) {
         return flow.destination_port == own.port &&
                (own.address.is_unspecified() || own.address == flow.destination);
     };
-    const bool any_plain = std::ranges::any_of(site_.config.peers, &config::Peer::is_plain);
-    const bool is_vxlan = any_plain && is_bound(site_.config.underlay.vxlan);
+    const bool is_vxlan = has_plain_ && is_bound(site_.config.underlay.vxlan);
     if (!is_vxlan && !is_bound(site_.config.underlay.esp)) return false;
     Packet payload = around_.pool.take(datagram.transport.subspan(sizeof(UdpHeader)));
     if (payload) {
@@ -369,7 +387,7 @@ void SimulatedSite::send(const Destination& to, std::span<const std::uint8_t> pa
     };
     const bool is_vxlan = to.channel == Channel::vxlan;
     const Endpoint& own = is_vxlan ? site_.config.underlay.vxlan : site_.config.underlay.esp;
-    const auto way = home_.way_to(to.remote.address);
+    const auto way = home_.way_to(to.remote.address, device_);
     if (!way) return drop(Drop::device_error);
     const std::size_t size = sizeof(UdpHeader) + payload.size();
     if (ip_header_size(to.remote.address) + size > way->mtu) {

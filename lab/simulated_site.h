@@ -87,6 +87,7 @@ class SimulatedSite {
 
     struct Attached;
 
+    void open_underlay();
     void add_bridges();
     void add_port(const config::Port& port);
     void add_routes();
@@ -113,6 +114,8 @@ class SimulatedSite {
     SimulatedRandom random_;
     PathMtu path_;
     Station& home_;
+    std::optional<std::size_t> device_;  // the interface of home_ that it sends by; absent: any
+    bool has_plain_;                     // peers without encryption
     Datapath datapath_;
     std::optional<Handshaker> handshaker_;  // if it has a key
 

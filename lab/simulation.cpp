@@ -328,7 +328,14 @@ SimulationResult Simulation::result() const {
             network_.wire(i, Direction::there).counters(), network_.wire(i, Direction::back).counters()});
         for (const WireCounters& wire : counters) result.delivered_packets += wire.delivered_packets;
     }
-    for (const Place& place : places_) result.unresolved += place.station->unresolved();
+    for (NodeIndex i = 0; i < topology_.nodes.size(); ++i) {
+        if (place_of_[i] == none) continue;
+        const Station& station = *places_[place_of_[i]].station;
+        result.unresolved += station.unresolved();
+        for (const HostRoute& route : station.waiting_routes())
+            result.notes.push_back(fmt::format("{}: the route to {} leads by no interface of it",
+                                               topology_.nodes[i].name, route.to.to_string()));
+    }
     for (const SitePlace& place : sites_) {
         for (auto& peer : place.site->peers(begin + length_))
             result.peers.push_back({place.site->node(), std::move(peer)});
@@ -336,10 +343,6 @@ SimulationResult Simulation::result() const {
     result.looped = network_.looped();
     return result;
 }
-
-}  // namespace
-
-namespace {
 
 std::vector<std::string> notes_of(const Topology& topology, const std::vector<SiteConfig>& sites) {
     std::vector<std::string> notes;
@@ -361,7 +364,7 @@ SimulationResult simulate(const Topology& topology, const SimulationOptions& opt
     if (!problems.empty()) throw std::runtime_error(fmt::format("{}", fmt::join(problems, "\n")));
     std::vector<std::string> notes = notes_of(topology, configs.sites);
     auto result = Simulation(topology, std::move(configs.sites), options, std::move(capture)).run();
-    result.notes = std::move(notes);
+    result.notes.insert(result.notes.begin(), notes.begin(), notes.end());
     return result;
 }
 

@@ -59,7 +59,7 @@ std::optional<SiteConfig> load_site(const Topology& topology, NodeIndex node,
     auto parsed = config::parse(text, file, [&site](const std::string& path) {
         const int opened = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (opened >= 0 || (errno != ENOENT && errno != EACCES && errno != EPERM)) return opened;
-        site.made_keys.push_back(path);
+        if (std::ranges::find(site.made_keys, path) == site.made_keys.end()) site.made_keys.push_back(path);
         return open_made_up();
     });
     if (!parsed) {

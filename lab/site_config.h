@@ -4,7 +4,7 @@
 // A key file that is not there, or not to be read, is no error: another key takes its place. A site whose own
 // key is made up has one of its own, derived from the lab's seed and its name, and its peers know it by its
 // name: the [[peer]] of another site whose `name` is that of the site's [node], or of its node in the lab.
-// Preshared keys that are made up are the same everywhere.
+// Preshared keys that are made up are the same everywhere. Keys set by hand ([peer.manual]) must be there.
 //
 // Endpoints that are names of the lab's nodes (hosts_file.h) become addresses.
 #pragma once

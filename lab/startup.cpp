@@ -1,6 +1,7 @@
 #include "lab/startup.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
@@ -185,8 +186,12 @@ bool Startup::weftd_answers() {
         if (question_ && ::send(question_.get(), status.data(), status.size(), MSG_NOSIGNAL) < 0)
             question_ = {};
     }
+    if (!question_) return false;
     char some = 0;
-    return question_ && ::recv(question_.get(), &some, sizeof some, MSG_DONTWAIT) > 0;
+    const ssize_t got = ::recv(question_.get(), &some, sizeof some, MSG_DONTWAIT);
+    const bool is_waiting = got < 0 && (errno == EAGAIN || errno == EINTR);
+    if (got <= 0 && !is_waiting) question_ = {};  // hung up: asked again at the next look
+    return got > 0;
 }
 
 void Startup::look_for_weftd(NodeIndex site) {

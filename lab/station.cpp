@@ -73,9 +73,7 @@ void Station::add_path(Path path) {
 void Station::add_route(const HostRoute& route) {
     std::optional<std::size_t> interface;
     if (route.device) {
-        const auto is_named = [&](const Interface& one) { return one.port.name == *route.device; };
-        const auto named = std::ranges::find_if(interfaces_, is_named);
-        if (named != interfaces_.end()) interface = static_cast<std::size_t>(named - interfaces_.begin());
+        interface = interface_named(*route.device);
     } else if (route.via) {
         interface = interface_towards(*route.via);
     }
@@ -91,9 +89,10 @@ std::optional<std::size_t> Station::interface_towards(const IpAddress& neighbor)
     return std::nullopt;
 }
 
-std::optional<Station::Way> Station::way_to(const IpAddress& destination) const {
+std::optional<Station::Way> Station::way_to(const IpAddress& destination,
+                                            std::optional<std::size_t> by) const {
     for (const Path& path : paths_) {
-        if (!path.to.contains(destination)) continue;
+        if (!path.to.contains(destination) || (by && path.interface != *by)) continue;
         const IpAddress next_hop = path.via.value_or(destination);
         const auto source = source_towards(path.interface, next_hop);
         if (!source) continue;
@@ -104,11 +103,16 @@ std::optional<Station::Way> Station::way_to(const IpAddress& destination) const 
 
 std::optional<IpAddress> Station::source_towards(std::size_t interface, const IpAddress& next_hop) const {
     std::optional<IpAddress> any;
+    const auto look_at = [&](const Interface& from) {
+        for (const Prefix& own : from.port.addresses) {
+            if (own.address.is_v6() == next_hop.is_v6() && !any) any = own.address;
+        }
+    };
     for (const Prefix& own : interfaces_[interface].port.addresses) {
-        if (own.address.is_v6() != next_hop.is_v6()) continue;
         if (own.contains(next_hop)) return own.address;
-        if (!any) any = own.address;
     }
+    look_at(interfaces_[interface]);
+    std::ranges::for_each(interfaces_, look_at);
     return any;
 }
 
@@ -222,6 +226,13 @@ weft::Router& Station::forwarder() {
                                .origin = Route::Origin::configured});
     }
     return *forwarder_;
+}
+
+std::optional<std::size_t> Station::interface_named(const std::string& name) const noexcept {
+    for (std::size_t i = 0; i < interfaces_.size(); ++i) {
+        if (interfaces_[i].port.name == name) return i;
+    }
+    return std::nullopt;
 }
 
 std::optional<std::size_t> Station::interface_of(const IpAddress& address) const noexcept {

@@ -45,6 +45,9 @@ class Station {
     // One that leads by an interface that is not there yet waits for it.
     void add_route(const HostRoute& route);
 
+    // What still waits.
+    [[nodiscard]] const std::vector<HostRoute>& waiting_routes() const noexcept { return waiting_; }
+
     // How the station reaches an address.
     struct Way {
         std::size_t interface = 0;
@@ -53,7 +56,10 @@ class Station {
         std::uint16_t mtu = 0;
     };
 
-    [[nodiscard]] std::optional<Way> way_to(const IpAddress& destination) const;
+    // `by`: by that interface only. From an address of the interface if it has one, else from the station's
+    // first, as Linux does.
+    [[nodiscard]] std::optional<Way> way_to(const IpAddress& destination,
+                                            std::optional<std::size_t> by = std::nullopt) const;
 
     // An address to reach it at, of that family, from that station: one of a network that both are in, or
     // else its first.
@@ -79,6 +85,11 @@ class Station {
     }
 
     [[nodiscard]] std::optional<std::size_t> interface_of(const IpAddress& address) const noexcept;
+    [[nodiscard]] std::optional<std::size_t> interface_named(const std::string& name) const noexcept;
+
+    [[nodiscard]] std::uint16_t mtu(std::size_t interface) const noexcept {
+        return interfaces_[interface].port.mtu;
+    }
 
     [[nodiscard]] std::uint64_t unresolved() const noexcept { return unresolved_; }
 

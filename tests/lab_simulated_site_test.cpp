@@ -1,6 +1,7 @@
 // Sites in simulated labs: weft's own datapath and handshakes, run by configuration files.
+#include <array>
 #include <chrono>
-#include <fstream>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -9,10 +10,9 @@
 
 #include "lab/simulation.h"
 #include "lab/simulation_report.h"
-#include "lab/topology_file.h"
 #include "tests/support/hex.h"
 #include "tests/support/packet_builder.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/site_lab.h"
 
 using namespace weft;
 using namespace weft::test;
@@ -23,78 +23,46 @@ namespace {
 constexpr std::string_view some_key = "OsnTs5MinbeX+O2YNo6RhlE/TTAPPJrvKYnT3uPZo2U=";
 constexpr std::string_view other_key = "i1Iy47+lBxD+Jg43HvyTFKpzFZdnWNHzAXxICN/y7g0=";
 
-// Files of a lab, of which "site-a.toml" and "site-b.toml" are those of two sites.
-struct SiteLab {
-    void write(const std::string& name, std::string_view text) const { std::ofstream{folder / name} << text; }
+// A site "site-$own" of number $number.
+constexpr std::string_view site_text = R"([node]
+name = "site-$own"
+$identity
+[[bridge]]
+name = "lan"
+vni = 100
+[[bridge]]
+name = "office"
+gateway = ["10.20.$number.1/24"]
+[[port]]
+name = "pc"
+type = "tap"
+netns = "pc-$own"
+bridge = "lan"
+address = ["10.10.0.$number/24"]
+[[port]]
+name = "desk"
+type = "veth"
+netns = "desk-$own"
+bridge = "office"
+address = ["10.20.$number.9/24"]
+)";
 
-    [[nodiscard]] lab::Topology topology() const {
-        const auto loaded = lab::load(folder / "lab.toml", {});
-        if (!loaded) {
-            for (const std::string& problem : loaded.error()) MESSAGE(problem);
-        }
-        REQUIRE(loaded.has_value());
-        return *loaded;
-    }
+constexpr std::string_view sealed_peer = R"([[peer]]
+name = "site-$peer"
+public_key = "$key"
+endpoint = "site-$peer:4500"
+bridges = ["lan"]
+prefixes = ["10.20.$far.0/24"]
+)";
 
-    [[nodiscard]] lab::SimulationResult simulate() const { return lab::simulate(topology(), {}); }
+constexpr std::string_view plain_peer = R"([[peer]]
+name = "site-$peer"
+encryption = "none"
+endpoint = "192.0.2.$far:4789"
+bridges = ["lan"]
+)";
 
-    [[nodiscard]] Bytes capture(std::uint64_t seed = 1) const {
-        auto topology = this->topology();
-        topology.seed = seed;
-        Bytes bytes;
-        (void)lab::simulate(topology, {},
-                            [&](auto piece) { bytes.insert(bytes.end(), piece.begin(), piece.end()); });
-        return bytes;
-    }
-
-    [[nodiscard]] std::string problems() const {
-        try {
-            (void)simulate();
-        } catch (const std::runtime_error& error) {
-            std::string text = error.what();
-            for (auto at = text.find(folder.path()); at != std::string::npos; at = text.find(folder.path()))
-                text.replace(at, folder.path().size() + 1, "");
-            return text;
-        }
-        return "none";
-    }
-
-    TemporaryFolder folder;
-};
-
-// Two sites with a bridge that is stretched between them and a routed network each, and a PC at both.
-struct TwoSites : SiteLab {
-    explicit TwoSites(std::string_view peer = "", std::string_view wan = "delay = \"10ms\"") {
-        site("a", "1", "b", "2", peer);
-        site("b", "2", "a", "1", peer);
-        lab(wan);
-    }
-
-    void site(const std::string& own, const std::string& number, const std::string& other,
-              const std::string& peer_number, std::string_view peer) const {
-        write("site-" + own + ".toml",
-              "[node]\nname = \"site-" + own + "\"\n" +
-                  "private_key_file = \"absent.key\"\n"
-                  "[[bridge]]\nname = \"lan\"\nvni = 100\n"
-                  "[[bridge]]\nname = \"office\"\ngateway = [\"10.20." +
-                  number +
-                  ".1/24\"]\n"
-                  "[[port]]\nname = \"pc\"\ntype = \"tap\"\nnetns = \"pc-" +
-                  own + "\"\nbridge = \"lan\"\naddress = [\"10.10.0." + number +
-                  "/24\"]\n"
-                  "[[port]]\nname = \"desk\"\ntype = \"veth\"\nnetns = \"desk-" +
-                  own + "\"\nbridge = \"office\"\naddress = [\"10.20." + number +
-                  ".9/24\"]\n"
-                  "[[peer]]\nname = \"site-" +
-                  other + "\"\nendpoint = \"site-" + other +
-                  ":4500\"\nbridges = [\"lan\"]\nprefixes = [\"10.20." + peer_number + ".0/24\"]\n" +
-                  std::string{peer} +
-                  (peer.empty() ? "public_key = \"" + std::string{own == "a" ? some_key : other_key} + "\"\n"
-                                : ""));
-    }
-
-    void lab(std::string_view wan, std::string_view more = "") const {
-        write("lab.toml", R"([lab]
+constexpr std::string_view lab_text = R"([lab]
 length = "10m"
 [[site]]
 name = "site-a"
@@ -116,8 +84,7 @@ routes = [{ to = "10.20.0.0/16", via = "10.20.2.1" }]
 name = "wan"
 ends = ["site-a", "site-b"]
 address = ["192.0.2.1/24", "192.0.2.2/24"]
-impair = { )" + std::string{wan} +
-                              R"( }
+impair = { $wan }
 [[traffic]]
 kind = "ping"
 from = "pc-a"
@@ -128,7 +95,33 @@ kind = "ping"
 from = "desk-b"
 to = "desk-a"
 rate = 10
-)" + std::string{more});
+)";
+
+constexpr std::string_view slow = "delay = \"10ms\"";
+
+// Two sites with a bridge that is stretched between them and a routed network each, and a PC at both.
+struct TwoSites : SiteLab {
+    explicit TwoSites(std::string_view wan = slow, std::string_view peer = sealed_peer) {
+        site("a", "1", "b", "2", peer);
+        site("b", "2", "a", "1", peer);
+        lab(wan);
+    }
+
+    void site(const std::string& own, std::string_view number, std::string_view other, std::string_view far,
+              std::string_view peer = sealed_peer) const {
+        const auto key = own == "a" ? some_key : other_key;
+        const auto identity = peer == plain_peer ? "" : "private_key_file = \"absent.key\"";
+        write("site-" + own + ".toml",
+              filled(std::string{site_text} + std::string{peer}, {{"identity", identity},
+                                                                  {"own", own},
+                                                                  {"number", number},
+                                                                  {"peer", other},
+                                                                  {"far", far},
+                                                                  {"key", key}}));
+    }
+
+    void lab(std::string_view wan, std::string_view more = "") const {
+        write("lab.toml", filled(std::string{lab_text}, {{"wan", wan}}) + std::string{more});
     }
 };
 
@@ -162,20 +155,7 @@ TEST_CASE("the hosts of two simulated sites reach each other, bridged and routed
 }
 
 TEST_CASE("plain sites send VXLAN that can be read") {
-    TwoSites lab("encryption = \"none\"\n");
-    for (const auto* const own : {"a", "b"}) {
-        const std::string file = std::string{"site-"} + own + ".toml";
-        std::ifstream in{lab.folder / file};
-        std::string text;
-        for (std::string line; std::getline(in, line);) {
-            if (line.starts_with("prefixes") || line.starts_with("private_key")) continue;
-            if (line.starts_with("endpoint"))
-                line = std::string{"endpoint = \"192.0.2."} + (*own == 'a' ? "2" : "1") + ":4789\"";
-            text += line + '\n';
-        }
-        in.close();
-        lab.write(file, text);
-    }
+    const TwoSites lab(slow, plain_peer);
     const auto result = lab.simulate();
     CHECK(result.traffic[0].received_packets == 6000);
     CHECK(result.traffic[1].received_packets == 0);  // plain peers are bridged to only
@@ -186,7 +166,7 @@ TEST_CASE("plain sites send VXLAN that can be read") {
 }
 
 TEST_CASE("simulated sites with the same seed make the same capture, and with another seed another one") {
-    const TwoSites lab("", "delay = \"10ms\", loss = \"5%\"");
+    const TwoSites lab("delay = \"10ms\", loss = \"5%\"");
     const Bytes once = lab.capture();
     CHECK(once.size() > 1'000'000);
     CHECK(once == lab.capture());
@@ -194,8 +174,8 @@ TEST_CASE("simulated sites with the same seed make the same capture, and with an
 }
 
 TEST_CASE("simulated sites find each other again when their link comes back") {
-    TwoSites lab;
-    lab.lab("delay = \"10ms\"", R"(
+    const TwoSites lab;
+    lab.lab(slow, R"(
 [[event]]
 at = "60s"
 link = "wan"
@@ -214,7 +194,7 @@ up = true
 }
 
 TEST_CASE("simulated sites measure a path that carries less than its ends say") {
-    TwoSites lab("", "delay = \"10ms\", mtu = 1280");
+    const TwoSites lab;
     lab.lab("delay = \"10ms\", mtu = 1280", R"(
 [[traffic]]
 kind = "tcp"
@@ -274,19 +254,27 @@ rate = 10
 
 TEST_CASE("a TUN of a simulated site is an interface of its namespace, with routes to the peers' prefixes") {
     SiteLab lab;
-    for (const auto* const own : {"a", "b"}) {
-        const std::string number = *own == 'a' ? "1" : "2";
-        const std::string other = *own == 'a' ? "b" : "a";
-        const std::string peer = *own == 'a' ? "2" : "1";
-        lab.write(std::string{"site-"} + own + ".toml",
-                  std::string{"[node]\nname = \"site-"} + own +
-                      "\"\nprivate_key_file = \"absent\"\n"
-                      "[[port]]\nname = \"weft0\"\ntype = \"tun\"\naddress = [\"10.20." +
-                      number + ".1/24\"]\nnetns = \"host-" + own + "\"\n[[peer]]\nname = \"site-" + other +
-                      "\"\npublic_key = \"" + std::string{*own == 'a' ? some_key : other_key} +
-                      "\"\nendpoint = \"192.0.2." + peer + ":4500\"\nprefixes = [\"10.20." + peer +
-                      ".0/24\"]\n");
-    }
+    const auto site = [&](const std::string& own, std::string_view number, std::string_view peer,
+                          std::string_view far, std::string_view key) {
+        lab.write("site-" + own + ".toml",
+                  filled(R"([node]
+name = "site-$own"
+private_key_file = "absent"
+[[port]]
+name = "weft0"
+type = "tun"
+address = ["10.20.$number.1/24"]
+netns = "host-$own"
+[[peer]]
+name = "site-$peer"
+public_key = "$key"
+endpoint = "192.0.2.$far:4500"
+prefixes = ["10.20.$far.0/24"]
+)",
+                         {{"own", own}, {"number", number}, {"peer", peer}, {"far", far}, {"key", key}}));
+    };
+    site("a", "1", "b", "2", some_key);
+    site("b", "2", "a", "1", other_key);
     lab.write("lab.toml", R"([lab]
 length = "60s"
 [[site]]
@@ -316,7 +304,7 @@ stop = "100ms"
 TEST_CASE("a simulated host forwards if its sysctl says so, and not otherwise") {
     SiteLab lab;
     const auto file = [&](std::string_view forwards) {
-        lab.write("lab.toml", R"([lab]
+        lab.write("lab.toml", filled(R"([lab]
 length = "10s"
 [[host]]
 name = "a"
@@ -326,9 +314,7 @@ name = "b"
 gateway = "10.2.0.1"
 [[host]]
 name = "linux"
-sysctl = { net.ipv4.ip_forward = )" +
-                                  std::string{forwards} +
-                                  R"( }
+sysctl = { net.ipv4.ip_forward = $forwards }
 [[link]]
 ends = ["a", "linux"]
 address = ["10.1.0.2/24", "10.1.0.1/24"]
@@ -345,7 +331,8 @@ kind = "tcp"
 from = "b"
 to = "a"
 stop = "10ms"
-)");
+)",
+                                     {{"forwards", forwards}}));
     };
     file("1");
     const auto result = lab.simulate();
@@ -356,7 +343,7 @@ stop = "10ms"
 }
 
 TEST_CASE("what of a site cannot be simulated is told, with the cure") {
-    TwoSites lab;
+    const TwoSites lab;
     lab.write("site-b.toml", "[node]\nname = \"site-b\"\n[[port]]\nname = \"x\"\ntype = \"tap\"\n");
     CHECK(lab.problems().starts_with("site-b.toml:"));
 
@@ -401,7 +388,7 @@ bridge = "lan"
         "lab.toml: site site-b: port x is on the device x of site-b, where no link of the lab ends: give it "
         "a [[link]] with the end \"site-b:x\"");
 
-    lab.site("b", "2", "c", "3", "");
+    lab.site("b", "2", "c", "3");
     CHECK(lab.problems() ==
           "lab.toml: the endpoint of peer site-c of site site-b is site-c, and no node of the lab has that "
           "name: a simulation asks no name server, so name the node like that");
