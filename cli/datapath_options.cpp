@@ -43,6 +43,7 @@ FrameDeviceOptions frame_device_options(const config::Port& port, const std::opt
     const auto station = mac ? mac : port.mac;
     if (!port.spoof_check || !station) return options;
     std::vector<IpAddress> addresses;
+    addresses.reserve(port.address.size());
     for (const Prefix& own : port.address) addresses.push_back(own.address);
     options.guard.emplace(*station, std::move(addresses));
     return options;

@@ -333,7 +333,7 @@ int upgrade(const std::string& control, bool as_json) {
                 fmt::print("weftd is process {} now, and was {}\n", now, before);
             }
             return finish_output();
-        } catch (const std::runtime_error&) {  // nobody answers yet
+        } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): nobody answers yet
         }
     }
     fmt::print(stderr, "weft: the new weftd does not answer: see its log\n");

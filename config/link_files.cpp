@@ -114,9 +114,10 @@ std::expected<LinkTrace, Fault> parse_mahimahi(std::string_view text, const std:
         trace.opportunities.push_back(at);
         trace.length = at;
     }
-    if (trace.length == Duration::zero())
+    if (trace.length == Duration::zero()) {
         return fault(fmt::format("{}: the trace has no length", printable(path)),
                      "add a line with a time after 0");
+    }
     return trace;
 }
 
@@ -203,9 +204,10 @@ std::expected<LinkTrace, Fault> parse_csv(std::string_view text, const std::stri
             const auto parsed = parse_field(named[i], fields[i], step);
             if (!parsed) return fault(path, lines.number(), parsed.error().what, parsed.error().cure);
         }
-        if (!trace.steps.empty() && step.at <= trace.steps.back().at)
+        if (!trace.steps.empty() && step.at <= trace.steps.back().at) {
             return fault(path, lines.number(), "the time is not after that of the line above",
                          "sort the file");
+        }
         if (trace.steps.size() == most_steps)
             return fault(path, lines.number(), "more than 1000000 lines", "shorten the trace");
         trace.steps.push_back(step);

@@ -154,7 +154,7 @@ std::expected<Duration, Fault> parse_precise_duration(std::string_view text, Dur
 
 std::string to_text(Duration duration) {
     if (duration == Duration::zero()) return "0ms";
-    std::array units{durations[0], durations[1], durations[2], durations[3]};  // 90s are no 1.5m
+    const std::array units{durations[0], durations[1], durations[2], durations[3]};  // 90s are no 1.5m
     return with_unit(static_cast<double>(duration.count()), units);
 }
 

@@ -111,9 +111,10 @@ Set set_mtu(Impairment& impairment, std::string_view text) {
     }
     const auto number = parse_number(text);
     if (!number || *number < least || *number > max_mtu ||
-        *number != static_cast<double>(static_cast<int>(*number)))
+        *number != static_cast<double>(static_cast<int>(*number))) {
         return fault(fmt::format("{} is not an MTU", quoted(text)),
                      fmt::format("use 68 to {}, or none", max_mtu));
+    }
     impairment.mtu = static_cast<std::uint16_t>(*number);
     return {};
 }
@@ -192,7 +193,7 @@ OpenFile opener(const Report& report) {
 
 // A table that is read a second time has told its problems already.
 struct Source {
-    const Section* section;
+    const Section* section = nullptr;
     bool tells = true;
 
     void problem(std::string_view key, const Fault& fault) const {
@@ -281,6 +282,7 @@ std::expected<void, Fault> set_impairment(Impairment& impairment, std::string_vi
                      "change it in the file, and begin anew");
     }
     std::vector<std::string_view> keys;
+    keys.reserve(std::size(settings));
     for (const Setting& known : settings) keys.push_back(known.key);
     return fault(fmt::format("a link has no {}", quoted(key)),
                  did_you_mean(key, keys, fmt::format("use {}", fmt::join(keys, ", "))));

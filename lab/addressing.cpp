@@ -69,13 +69,14 @@ class Pool {
 
     // For so many hosts; nothing when the pool is used up.
     std::optional<Prefix> take(std::size_t hosts) {
+        if (!pool_) return std::nullopt;
         std::uint8_t length = pool_->address.is_v6() ? 64 : 24;
         while (pool_->address.is_v4() && length > 8 && size_of(length) < hosts + 3) --length;
         const std::uint64_t size = size_of(length);
         std::uint64_t first = (next_ + size - 1) / size * size;
-        for (auto taken = taken_.begin(); taken != taken_.end(); ++taken) {
-            if (taken->second < first || taken->first > first + (size - 1)) continue;
-            first = taken->second / size * size + size;
+        for (const auto& [first_taken, last_taken] : taken_) {
+            if (last_taken < first || first_taken > first + (size - 1)) continue;
+            first = last_taken / size * size + size;
         }
         const std::uint64_t last_of_pool = number_of(pool_->address) + (size_of(pool_->length) - 1);
         if (first < next_ || first > last_of_pool || last_of_pool - first < size - 1) return std::nullopt;
@@ -86,7 +87,7 @@ class Pool {
   private:
     // In what number_of() counts.
     [[nodiscard]] std::uint64_t size_of(unsigned length) const noexcept {
-        const unsigned width = pool_->address.is_v6() ? 64 : 32;
+        const unsigned width = pool_ && pool_->address.is_v6() ? 64 : 32;
         if (length >= width) return 1;
         return width - length == 64 ? ~std::uint64_t{0} : std::uint64_t{1} << (width - length);
     }

@@ -125,6 +125,7 @@ std::vector<LinkIndex> links_of(const Topology& topology, NodeIndex node) {
 
 void throw_unknown(const Topology& topology, const std::string& target) {
     std::vector<std::string> names;
+    names.reserve(topology.links.size() + topology.nodes.size());
     for (const Link& link : topology.links) names.push_back(link.name);
     for (const Node& node : topology.nodes) names.push_back(node.name);
     constexpr std::size_t enough = 12;

@@ -52,7 +52,7 @@ std::optional<RunnerProcess> look_at(pid_t pid) {
     const std::string ours = labs_folder() + "/";
     std::error_code error;
     for (const auto& entry : fs::directory_iterator{folder + "/fd", error}) {
-        std::string path = fs::read_symlink(entry.path(), error).string();
+        const std::string path = fs::read_symlink(entry.path(), error).string();
         const std::string bare = path.substr(0, path.find(deleted_mark));
         if (path.starts_with(ours) && bare.ends_with("/lock"))
             return RunnerProcess{.pid = pid, .lock = path, .age_s = std::time(nullptr) - found.st_ctime};

@@ -45,7 +45,7 @@ std::vector<std::string> running_labs() {
     return names;
 }
 
-const std::string& that_runs(const std::string& lab) {
+std::string that_runs(std::string lab) {
     if (is_running(lab)) return lab;
     throw std::runtime_error(fmt::format("no lab called {} runs: weft lab list tells which ones do", lab));
 }

@@ -16,9 +16,10 @@ namespace {
 constexpr double nanoseconds = 1e9;
 
 double packets_per_second(const Traffic& traffic) {
-    if (!(traffic.rate > 0))
+    if (!(traffic.rate > 0)) {
         throw std::runtime_error(
             fmt::format("traffic {}: a rate of {}: give one above 0", traffic.name, traffic.rate));
+    }
     if (traffic.kind == Traffic::Kind::ping) return traffic.rate;
     return traffic.rate / (8.0 * std::max<std::uint32_t>(traffic.size, 1));
 }

@@ -27,7 +27,7 @@ constexpr Duration until_asked_again = std::chrono::seconds{1};
 struct Ends::End {
     std::unique_ptr<Device> device;
     DropCounters drops;
-    std::optional<Poll> poll;
+    std::optional<Poll> poll;    // always, once it is added
     std::optional<Timer> again;  // while the interface is down
 };
 
@@ -45,6 +45,7 @@ struct Ends::State {
         return index < all.size() ? all[index].get() : nullptr;
     }
 
+    // NOLINTBEGIN(bugprone-unchecked-optional-access): it is the poll that calls
     void read(EndId id, End& end) {
         const auto status = end.device->read(pool, batch, frames, end.drops);
         if (!frames.empty()) sent(id, frames);
@@ -58,6 +59,8 @@ struct Ends::State {
             fmt::print(stderr, "the device {} was removed: its link is dead\n", end.device->name());
         }
     }
+
+    // NOLINTEND(bugprone-unchecked-optional-access)
 };
 
 Ends::Ends(Loop& loop, PacketPool& pool, Sent sent)
@@ -84,7 +87,7 @@ Ends::~Ends() {
     try {
         while (threads.size() < std::min(devices.size() / devices_a_thread, most_threads))
             threads.emplace_back(close_some);
-    } catch (const std::exception&) {  // no more of them are to be had
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): no more of them are to be had
     }
     close_some();
 }

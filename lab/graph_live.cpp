@@ -35,6 +35,7 @@ Node node_of(const json& node) {
 Impairment impairment_of(const json& wire) {
     Impairment impairment;
     for (const auto& [key, value] : wire.at("impair").items()) {
+        // NOLINTNEXTLINE(bugprone-unused-return-value)
         (void)config::set_impairment(impairment, key,
                                      value.is_string() ? value.get<std::string>() : value.dump());
     }

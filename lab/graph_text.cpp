@@ -16,6 +16,7 @@ std::string tags_of(const LinkEnd& end) {
     if (end.vlan) return fmt::format("VLAN {}", end.vlan->value());
     if (end.trunk.empty()) return {};
     std::vector<unsigned> numbers;
+    numbers.reserve(end.trunk.size());
     for (const VlanId vlan : end.trunk) numbers.push_back(vlan.value());
     return fmt::format("VLANs {}", fmt::join(numbers, ", "));
 }

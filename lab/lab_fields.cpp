@@ -21,7 +21,7 @@ void flatten_sysctl(const Section& section, const std::string& prefix,
                     std::map<std::string, std::string>& out) {
     constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/";
     for (const std::string& key : section.keys()) {
-        const std::string name = prefix.empty() ? key : prefix + "." + key;
+        const std::string name = prefix.empty() ? key : fmt::format("{}.{}", prefix, key);
         if (const auto inner = section.table(key, free_schema)) {
             flatten_sysctl(*inner, name, out);
             continue;
@@ -46,7 +46,7 @@ void flatten_sysctl(const Section& section, const std::string& prefix,
 std::optional<std::uint32_t> read_whole_number(const Section& section, std::string_view key,
                                                std::uint32_t low, std::uint32_t high) {
     const auto text = section.scalar(key);
-    if (!section.integer(key) && !section.text(key)) return std::nullopt;
+    if (!text || (!section.integer(key) && !section.text(key))) return std::nullopt;
     std::int64_t number = 0;
     const char* const end = text->data() + text->size();
     const auto [stop, error] = std::from_chars(text->data(), end, number);

@@ -124,12 +124,13 @@ std::optional<Traffic::Kind> read_kind(const Section& section) {
 
 std::optional<NodeIndex> read_host(const Section& section, std::string_view key, const Names& names,
                                    const Topology& topology) {
-    if (!section.text(key)) return std::nullopt;
-    const auto node = find_node(names, *section.text(key), section.at(key), section.report());
+    const auto name = section.text(key);
+    if (!name) return std::nullopt;
+    const auto node = find_node(names, *name, section.at(key), section.report());
     if (!node) return node;
     const auto& kind = topology.nodes[*node].kind;
     if (std::holds_alternative<Host>(kind) || std::holds_alternative<Site>(kind)) return node;
-    section.problem(key, fmt::format("{} is neither a host nor a site", config::quoted(*section.text(key))),
+    section.problem(key, fmt::format("{} is neither a host nor a site", config::quoted(*name)),
                     "name a [[host]] or [[site]]: nobody else sends or receives in a simulation");
     return std::nullopt;
 }

@@ -24,6 +24,7 @@ std::optional<Index> find(const std::map<std::string, Index>& known, std::string
                           const std::string& name, Position at, Report& report) {
     if (const auto found = known.find(name); found != known.end()) return found->second;
     std::vector<std::string_view> names;
+    names.reserve(known.size());
     for (const auto& [other, index] : known) names.push_back(other);
     report.add(at, fmt::format("no {} {}", kind, quoted(name)),
                config::did_you_mean(name, names, fmt::format("add a {} with this name", kind)));
@@ -158,9 +159,10 @@ class Resolver {
     void refuse(const EndDraft& end, std::string_view what, std::string_view cure) {
         if (!end.addresses.empty())
             report_->add(end.addresses_at, fmt::format("{} has no address", what), cure);
-        if (end.mac)
+        if (end.mac) {
             report_->add(end.at, fmt::format("{} has no MAC address of its own", what),
                          "write \"auto\" in 'mac'");
+        }
         if (!end.interface.empty()) {
             report_->add(end.at, fmt::format("{} has no name of its own", what),
                          fmt::format("write \"{}\"", end.node));

@@ -95,7 +95,7 @@ void use_log(const std::string& folder) {
         fmt::print(stderr, "weft lab: {}\n", error.what());
         try {
             channel.send({{"error", error.what()}});
-        } catch (const std::exception&) {  // the front is gone, and the log has it
+        } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the log has it
         }
     }
     std::fflush(nullptr);
@@ -130,7 +130,7 @@ void take_signals() noexcept {
     } catch (const std::exception& error) {
         try {
             channel.send({{"error", error.what()}});
-        } catch (const std::exception&) {
+        } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): nobody is there to be told
         }
     }
     ::_exit(1);

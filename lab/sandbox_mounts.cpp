@@ -72,7 +72,7 @@ void private_folder(const fs::path& path) {
             fs::create_directory(at);
             bind(entry.path(), at);
         } else if (entry.is_regular_file(ignored)) {
-            std::ofstream{at};
+            const std::ofstream empty{at};
             bind(entry.path(), at);
         }
     }

@@ -71,9 +71,10 @@ class Script {
         }
         fmt::print("FAILED  {} ({:.1f} s)\n    {}:{}: {}\n", step.name, took.count(), topology_.file,
                    step.line, *outcome.problem);
-        if (const auto* command = step.action ? std::get_if<RunCommand>(&*step.action) : nullptr)
+        if (const auto* command = step.action ? std::get_if<RunCommand>(&*step.action) : nullptr) {
             fmt::print("    {}: {}\n{}", topology_.nodes.at(command->node).name, command->command,
                        quoted(outcome.output));
+        }
         std::fflush(stdout);
         return false;
     }

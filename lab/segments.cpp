@@ -63,7 +63,7 @@ class Finder {
         if (!is_switch(a) && !is_switch(b)) {
             sets_.join(at_a, at_b);
         } else if (is_switch(a) && is_switch(b)) {
-            if (a.vlan) {
+            if (a.vlan && b.vlan) {  // a link's, so either both or none
                 sets_.join(at_switch(a.node, *a.vlan), at_switch(b.node, *b.vlan));
                 return;
             }

@@ -145,6 +145,7 @@ SimulationOptions SimulateCommand::options(const Topology& topology) const {
         const auto link = std::ranges::find(topology.links, name, &Link::name);
         if (link == topology.links.end()) {
             std::vector<std::string> names;
+            names.reserve(topology.links.size());
             for (const Link& one : topology.links) names.push_back(one.name);
             throw std::runtime_error(fmt::format("--capture {}: {} has no such link: its links are {}", name,
                                                  topology.file, fmt::join(names, ", ")));

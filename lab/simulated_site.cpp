@@ -58,8 +58,13 @@ std::string node_of(const std::string& netns) {
 struct SimulatedSite::Attached {
     std::string name;
     std::function<void(std::vector<Packet>& packets, Instant now)> deliver{};
-    std::optional<Wire> in{};  // of an impaired port
-    std::optional<Wire> out{};
+
+    struct Link {
+        Wire in;
+        Wire out;
+    };
+
+    std::optional<Link> link{};  // of an impaired port
 };
 
 SimulatedSite::SimulatedSite(SiteConfig site, Surroundings around, Instant start)
@@ -99,11 +104,12 @@ void SimulatedSite::open_underlay() {
     const config::Underlay& underlay = site_.config.underlay;
     if (underlay.device) {
         device_ = home_.interface_named(*underlay.device);
-        if (!device_)
+        if (!device_) {
             fail(
                 fmt::format("[underlay] device {}: no link of the lab ends there: correct it, or give it a "
                             "[[link]] with the end \"{}:{}\"",
                             *underlay.device, around_.topology.nodes[site_.node].name, *underlay.device));
+        }
     }
     const auto check = [&](const char* key, const Endpoint& own) {
         if (own.address.is_unspecified() || home_.interface_of(own.address)) return;
@@ -136,7 +142,7 @@ void SimulatedSite::add_peers() {
         const PortId tunnel{next_port_++};
         tunnels_.push_back(tunnel);
         datapath_.topology().add_peer(id, tunnel, options);
-        if (peer.is_plain() || peer.manual) continue;
+        if (peer.is_plain() || peer.manual || !handshaker_) continue;
         handshaker_->add_peer(
             id, {.public_key = peer.public_key,
                  .preshared_key = peer.preshared_key ? peer.preshared_key->clone() : PresharedKey{},
@@ -158,11 +164,12 @@ void SimulatedSite::add_port(const config::Port& port) {
         };
     } else {
         Station& home = home_of(port);
-        if (home.interface_named(port.device))
+        if (home.interface_named(port.device)) {
             fail(
                 fmt::format("port {}: there is an interface {} already, where it would be made: name its "
                             "`device` differently",
                             port.name, port.device));
+        }
         const std::size_t interface = home.add_interface(
             {.name = port.device,
              .mac = mac,
@@ -178,8 +185,9 @@ void SimulatedSite::add_port(const config::Port& port) {
     if (is_tun) {
         datapath_.topology().add_datagram_device(id, port.address, mtu);
         if (!port.kernel_routes) return;
-        for (const Prefix& prefix : routes_over(site_.config, port))
+        for (const Prefix& prefix : routes_over(site_.config, port)) {
             home_of(port).add_route({.to = prefix, .via = std::nullopt, .device = port.device});
+        }
     } else {
         datapath_.topology().add_frame_device(id, bridges_.at(*port.bridge), frame_device_options(port, mac));
     }
@@ -190,8 +198,9 @@ void SimulatedSite::add_port(const config::Port& port) {
 void SimulatedSite::impair(Attached& attached, const PortLink& link, LinkLayer layer) const {
     const std::string in = fmt::format("port {} in", attached.name);
     const std::string out = fmt::format("port {} out", attached.name);
-    attached.in.emplace(link.in, Wire::Identity{.seed = link.seed, .name = in, .link = layer}, start_);
-    attached.out.emplace(link.out, Wire::Identity{.seed = link.seed, .name = out, .link = layer}, start_);
+    attached.link.emplace(Attached::Link{
+        .in = Wire{link.in, Wire::Identity{.seed = link.seed, .name = in, .link = layer}, start_},
+        .out = Wire{link.out, Wire::Identity{.seed = link.seed, .name = out, .link = layer}, start_}});
 }
 
 Station& SimulatedSite::home_of(const config::Port& port) const {
@@ -246,10 +255,11 @@ void SimulatedSite::begin(Instant now) {
                                         .limit = std::numeric_limits<std::uint32_t>::max()};
             datapath_.install_manual(id, session, now);
         }
-        if (!peer.endpoint_host) continue;
-        const Endpoint endpoint{IpAddress::parse(*peer.endpoint_host).value(), peer.endpoint_port};
+        const auto address = peer.endpoint_host ? IpAddress::parse(*peer.endpoint_host) : std::nullopt;
+        if (!address) continue;  // a name is not left: load_sites()
+        const Endpoint endpoint{*address, peer.endpoint_port};
         datapath_.set_endpoint(id, endpoint);
-        if (peer.is_plain() || peer.manual) continue;
+        if (peer.is_plain() || peer.manual || !handshaker_) continue;
         handshaker_->set_endpoint(id, endpoint);
         handshaker_->initiate(id, now, wall(now));
     }
@@ -261,10 +271,10 @@ void SimulatedSite::begin(Instant now) {
 // From the device of a port.
 void SimulatedSite::offer(PortId id, std::vector<Packet>& packets, Instant now) {
     Attached& port = *ports_[id.value()];
-    if (port.in) {
-        port.in->offer(packets, now);
+    if (port.link) {
+        port.link->in.offer(packets, now);
         packets.clear();
-        port.in->deliver(now, packets);
+        port.link->in.deliver(now, packets);
     }
     for (Packet& packet : packets) inputs_.push_back({.packet = std::move(packet), .port = id});
     packets.clear();
@@ -365,10 +375,10 @@ void SimulatedSite::flush(Instant now) {
     for (const PortId id : datapath_.ports_with_output()) {
         std::vector<Packet>& outbox = datapath_.port_outbox(id);
         Attached& port = *ports_[id.value()];
-        if (port.out) {
-            port.out->offer(outbox, now);
+        if (port.link) {
+            port.link->out.offer(outbox, now);
             outbox.clear();
-            port.out->deliver(now, outbox);
+            port.link->out.deliver(now, outbox);
         }
         if (!outbox.empty()) port.deliver(outbox, now);
         outbox.clear();
@@ -423,14 +433,17 @@ void SimulatedSite::run(Instant now) {
     }
     if (handshaker_ && handshaker_->next_deadline().value_or(Instant::max()) <= now)
         handshaker_->tick(now, wall(now));
-    for (std::uint16_t i = 0; i < ports_.size(); ++i) {
-        if (!ports_[i] || !ports_[i]->in) continue;
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        if (!ports_[i]) continue;
+        Attached& port = *ports_[i];
+        if (!port.link) continue;
+        const PortId id{static_cast<std::uint16_t>(i)};
         std::vector<Packet> packets;
-        ports_[i]->in->deliver(now, packets);
-        for (Packet& packet : packets) inputs_.push_back({.packet = std::move(packet), .port = PortId{i}});
+        port.link->in.deliver(now, packets);
+        for (Packet& packet : packets) inputs_.push_back({.packet = std::move(packet), .port = id});
         packets.clear();
-        ports_[i]->out->deliver(now, packets);
-        if (!packets.empty()) ports_[i]->deliver(packets, now);
+        port.link->out.deliver(now, packets);
+        if (!packets.empty()) port.deliver(packets, now);
     }
     settle(now);
 }
@@ -439,7 +452,9 @@ Instant SimulatedSite::next() const noexcept {
     Instant next = std::min(tick_at_, cookies_at_);
     if (handshaker_) next = std::min(next, handshaker_->next_deadline().value_or(Instant::max()));
     for (const auto& port : ports_) {
-        if (port && port->in) next = std::min({next, port->in->next(), port->out->next()});
+        if (!port) continue;
+        const auto& link = port->link;
+        if (link) next = std::min({next, link->in.next(), link->out.next()});
     }
     return next;
 }
@@ -455,7 +470,7 @@ std::vector<SimulatedSite::PeerResult> SimulatedSite::peers(Instant now) const {
     for (std::size_t i = 0; i < site_.config.peers.size(); ++i) {
         const config::Peer& peer = site_.config.peers[i];
         PeerResult result{.name = peer.name};
-        if (!peer.is_plain() && !peer.manual)
+        if (!peer.is_plain() && !peer.manual && handshaker_)
             result.handshakes = handshaker_->status(PeerId{static_cast<std::uint16_t>(i)}).completed;
         const auto port = std::ranges::find(snapshot.ports, tunnels_[i], &PortSnapshot::port);
         if (port != snapshot.ports.end()) {

@@ -104,15 +104,12 @@ void Simulation::add_stations() {
         if (!std::holds_alternative<Host>(kind) && !std::holds_alternative<Site>(kind)) continue;
         const std::size_t place = places_.size();
         place_of_[i] = place;
-        places_.push_back(
-            {std::make_unique<Station>(
-                 topology_, i,
-                 [this](EndId from, std::vector<Packet>& frames, Instant now) {
-                     network_.send(from, frames, now);
-                 },
-                 [this, place](const Received& datagram, Instant now) { delivered(place, datagram, now); }),
-             {},
-             none});
+        places_.emplace_back().station = std::make_unique<Station>(
+            topology_, i,
+            [this](EndId from, std::vector<Packet>& frames, Instant now) {
+                network_.send(from, frames, now);
+            },
+            [this, place](const Received& datagram, Instant now) { delivered(place, datagram, now); });
     }
 }
 
@@ -332,9 +329,10 @@ SimulationResult Simulation::result() const {
         if (place_of_[i] == none) continue;
         const Station& station = *places_[place_of_[i]].station;
         result.unresolved += station.unresolved();
-        for (const HostRoute& route : station.waiting_routes())
+        for (const HostRoute& route : station.waiting_routes()) {
             result.notes.push_back(fmt::format("{}: the route to {} leads by no interface of it",
                                                topology_.nodes[i].name, route.to.to_string()));
+        }
     }
     for (const SitePlace& place : sites_) {
         for (auto& peer : place.site->peers(begin + length_))
@@ -347,9 +345,10 @@ SimulationResult Simulation::result() const {
 std::vector<std::string> notes_of(const Topology& topology, const std::vector<SiteConfig>& sites) {
     std::vector<std::string> notes;
     for (const SiteConfig& site : sites) {
-        for (const std::string& file : site.made_keys)
+        for (const std::string& file : site.made_keys) {
             notes.push_back(fmt::format("site {}: {} is not to be read: the key is made up",
                                         topology.nodes[site.node].name, file));
+        }
     }
     return notes;
 }

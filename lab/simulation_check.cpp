@@ -11,9 +11,10 @@ namespace {
 constexpr auto leave_out = "remove them, or simulate --without-commands";
 
 std::optional<std::string> problem_of(const Node& node, bool without_commands) {
-    if (std::holds_alternative<RealInterface>(node.kind))
+    if (std::holds_alternative<RealInterface>(node.kind)) {
         return fmt::format(
             "{} is an interface of this machine, which has a time of its own: put a host there", node.name);
+    }
     const auto runs = [&](const auto* kind) { return kind != nullptr && !kind->run.empty(); };
     if (!without_commands && (runs(std::get_if<Host>(&node.kind)) || runs(std::get_if<Site>(&node.kind))))
         return fmt::format("{} runs commands, which need real time: {}", node.name, leave_out);
@@ -51,21 +52,24 @@ std::vector<std::string> problems_of_simulation(const Topology& topology,
     const bool runs = std::ranges::any_of(topology.events, [](const TimedEvent& event) {
         return std::holds_alternative<RunCommand>(event.action);
     });
-    if (!options.without_commands && (runs || !topology.init.empty()))
+    if (!options.without_commands && (runs || !topology.init.empty())) {
         add(fmt::format("{} commands, which need real time: {}", runs ? "events run" : "the lab begins with",
                         leave_out));
+    }
     if (options.length.value_or(topology.length.value_or(Duration{0})) <= Duration{0})
         add("how long to simulate is not said: set `length`, or give --length");
-    if (topology.traffic.size() > Generator::max_generators)
+    if (topology.traffic.size() > Generator::max_generators) {
         add(fmt::format("{} sections of [[traffic]]: at most {}", topology.traffic.size(),
                         Generator::max_generators));
+    }
     for (const Traffic& traffic : topology.traffic) {
         const bool hosts =
             has_addresses(topology.nodes[traffic.from]) && has_addresses(topology.nodes[traffic.to]);
-        if (!hosts || traffic.from == traffic.to)
+        if (!hosts || traffic.from == traffic.to) {
             add(fmt::format(
                 "traffic {} is not between two hosts or sites: set `from` and `to` to two of them",
                 traffic.name));
+        }
     }
     return problems;
 }

@@ -106,11 +106,11 @@ void Startup::next() {
 
 void Startup::run_init(const std::string& command) {
     progress_(command);
-    Program program{.node = "/proc/self/ns/net",  // the lab's own, where no node is
-                    .arguments = {"/bin/sh", "-c", command},
-                    .folder = std::filesystem::absolute(runner_.topology().file).parent_path(),
-                    .environment = {{"PATH", search_path(runner_.options().programs)},
-                                    {"WEFT_LAB", runner_.topology().name}}};
+    const Program program{.node = "/proc/self/ns/net",  // the lab's own, where no node is
+                          .arguments = {"/bin/sh", "-c", command},
+                          .folder = std::filesystem::absolute(runner_.topology().file).parent_path(),
+                          .environment = {{"PATH", search_path(runner_.options().programs)},
+                                          {"WEFT_LAB", runner_.topology().name}}};
     runner_.processes().run(program, for_a_command, [this, command](const ProgramEnd& end) {
         if (end.status == 0) return next();
         throw std::runtime_error(fmt::format(

@@ -64,9 +64,9 @@ std::size_t Station::add_interface(Port port) {
 }
 
 // Behind those of the same length.
-void Station::add_path(Path path) {
+void Station::add_path(const Path& path) {
     const auto behind = [&](const Path& other) { return other.to.length < path.to.length; };
-    paths_.insert(std::ranges::find_if(paths_, behind), std::move(path));
+    paths_.insert(std::ranges::find_if(paths_, behind), path);
     forwarder_.reset();
 }
 
@@ -182,7 +182,10 @@ void Station::receive(std::size_t index, Packet packet, Instant now) {
     const auto what = classify_frame(packet.bytes(), untagged);
     if (!what) return;
     const auto received = interface.gateway->receive(packet, *what, now, out_);
-    if (received.action == Gateway::Received::Action::answer) out_.push_back(std::move(packet));
+    if (received.action == Gateway::Received::Action::answer) {
+        out_.push_back(std::move(packet));
+        return flush(interface, now);
+    }
     flush(interface, now);
     if (received.action == Gateway::Received::Action::route) take(index, std::move(packet), now);
 }

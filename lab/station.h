@@ -109,7 +109,7 @@ class Station {
     [[nodiscard]] std::optional<std::size_t> interface_towards(const IpAddress& neighbor) const;
     [[nodiscard]] std::optional<IpAddress> source_towards(std::size_t interface,
                                                           const IpAddress& next_hop) const;
-    void add_path(Path path);
+    void add_path(const Path& path);
     void read_sysctls(const std::map<std::string, std::string>& sysctl);
     void flush(const Interface& interface, Instant now);
     void take(std::size_t interface, Packet datagram, Instant now);

@@ -248,6 +248,7 @@ void Unfolder::add_templates(const std::vector<std::string>& names, const std::v
         const auto found = templates_.find(names[i]);
         if (found == templates_.end()) {
             std::vector<std::string_view> known;
+            known.reserve(templates_.size());
             for (const auto& [name, made] : templates_) known.push_back(name);
             report_->add(at[i], fmt::format("no template {}", quoted(names[i])),
                          config::did_you_mean(names[i], known, "add a [[template]] with this name"));
@@ -264,6 +265,7 @@ void Unfolder::add_templates(const std::vector<std::string>& names, const std::v
 Section::Tables Unfolder::templates_of(const Section& section) {
     const auto names = section.scalars("template");
     std::vector<Position> at;
+    at.reserve(names.size());
     for (std::size_t i = 0; i < names.size(); ++i) at.push_back(section.at("template", i));
     std::vector<std::string> seen;
     Section::Tables out;

@@ -255,6 +255,7 @@ class Generator {
 
 std::vector<std::string> in_words(const std::vector<Change>& changes) {
     std::vector<std::string> words;
+    words.reserve(changes.size());
     for (const Change& change : changes) words.push_back(to_string(change));
     return words;
 }

@@ -174,14 +174,15 @@ struct RoutedNode : SingleNode {
 
     // A carried packet of the flow, as it went out.
     [[nodiscard]] Datapath::CarriedSample sample(const Host& from, const Bytes& bytes, bool is_frame) const {
-        for (const auto& [slot, flow] : carrier.flows)
-            if (flow.in == from.port)
-                return {.slot = slot,
-                        .tag = flow.action.tag,
-                        .in = from.port,
-                        .out = flow.action.out,
-                        .is_frame = is_frame,
-                        .bytes = bytes};
+        for (const auto& [slot, flow] : carrier.flows) {
+            if (flow.in != from.port) continue;
+            return {.slot = slot,
+                    .tag = flow.action.tag,
+                    .in = from.port,
+                    .out = flow.action.out,
+                    .is_frame = is_frame,
+                    .bytes = bytes};
+        }
         FAIL("not carried");
         return {};
     }
@@ -225,8 +226,8 @@ TEST_CASE("a routed flow is carried whole: from leg to leg, to a TUN and from it
     struct Case {
         Host one;
         Host other;
-        std::uint16_t mtu_to_one;
-        std::uint16_t mtu_to_other;
+        std::uint16_t mtu_to_one = 0;
+        std::uint16_t mtu_to_other = 0;
     };
 
     for (const auto& [one, other, mtu_to_one, mtu_to_other] :

@@ -112,6 +112,7 @@ TEST_CASE("each direction has a link of its own, whose losses are the port's dro
     f.impaired->read(f.pool, 32, f.out, f.drops);
     CHECK(f.out.size() == 3);
     std::vector<Packet> batch;
+    batch.reserve(6);
     for (int i = 0; i < 6; ++i) batch.push_back(f.frame());
     CHECK(f.impaired->write(batch, f.drops) == 4);
     CHECK(f.inner->written.size() == 4);

@@ -2,6 +2,7 @@
 #include <string>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "lab/hosts_file.h"
 #include "tests/support/lab_file.h"
@@ -68,7 +69,7 @@ ends = ["h3", "r"]
     const Topology before = read_lab(file);
     for (const std::string added : {R"(["h4", "s"])", R"(["r", "s"])", R"(["h4", "r"])"}) {
         CAPTURE(added);
-        const Topology after = read_lab(file + "[[link]]\nends = " + added + "\n");
+        const Topology after = read_lab(fmt::format("{}[[link]]\nends = {}\n", file, added));
         for (std::size_t i = 0; i < before.links.size(); ++i) CHECK(after.links[i] == before.links[i]);
     }
 }

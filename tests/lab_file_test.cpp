@@ -222,6 +222,7 @@ count = [1, 2]
 first = [5, 8]
 )");
     std::vector<std::string> names;
+    names.reserve(topology.nodes.size());
     for (const Node& node : topology.nodes) names.push_back(node.name);
     CHECK(names == std::vector<std::string>{"leaf0", "leaf1", "x5-8", "x5-9"});
     CHECK(std::get<Host>(topology.nodes[1].kind).run[0] == "echo 1 of 2, {print}");
@@ -239,6 +240,7 @@ name = "s"
 name = "b"
 )");
     std::vector<std::string> names;
+    names.reserve(topology.nodes.size());
     for (const Node& node : topology.nodes) names.push_back(node.name);
     CHECK(names == std::vector<std::string>{"r", "a", "s", "b"});
 }

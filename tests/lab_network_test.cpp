@@ -23,8 +23,6 @@ struct Arrival {
     EndId end;
     Bytes bytes;
     Instant at;
-
-    friend bool operator==(const Arrival&, const Arrival&) = default;
 };
 
 struct Running {
@@ -61,6 +59,7 @@ Bytes frame_between(const MacAddress& to, const MacAddress& from) {
 
 std::vector<EndId> ends(const std::vector<Arrival>& arrivals) {
     std::vector<EndId> all;
+    all.reserve(arrivals.size());
     for (const Arrival& arrival : arrivals) all.push_back(arrival.end);
     std::ranges::sort(all);
     return all;
@@ -249,6 +248,7 @@ TEST_CASE("what is under way arrives in order of time, and at its time") {
     CHECK(running.arrivals.empty());
     running.network.advance(start + 1s);
     std::vector<std::tuple<EndId, int, Duration>> seen;
+    seen.reserve(running.arrivals.size());
     for (const Arrival& arrival : running.arrivals)
         seen.emplace_back(arrival.end, arrival.bytes[0], arrival.at - start);
     CHECK(seen == std::vector<std::tuple<EndId, int, Duration>>{

@@ -228,7 +228,7 @@ address = ["10.30.0.$number/24"]
 }
 
 TEST_CASE("two packet ports of a simulated site at one switch are a loop, which ends and is counted") {
-    SiteLab lab;
+    const SiteLab lab;
     lab.write("site.toml", R"([node]
 name = "site"
 [[bridge]]

@@ -209,7 +209,7 @@ stop = "20s"
 }
 
 TEST_CASE("a packet port of a simulated site takes what comes by its link") {
-    SiteLab lab;
+    const SiteLab lab;
     lab.write("site.toml", R"([node]
 name = "site"
 [[bridge]]
@@ -253,7 +253,7 @@ rate = 10
 }
 
 TEST_CASE("a TUN of a simulated site is an interface of its namespace, with routes to the peers' prefixes") {
-    SiteLab lab;
+    const SiteLab lab;
     const auto site = [&](const std::string& own, std::string_view number, std::string_view peer,
                           std::string_view far, std::string_view key) {
         lab.write("site-" + own + ".toml",
@@ -302,7 +302,7 @@ stop = "100ms"
 }
 
 TEST_CASE("a simulated host forwards if its sysctl says so, and not otherwise") {
-    SiteLab lab;
+    const SiteLab lab;
     const auto file = [&](std::string_view forwards) {
         lab.write("lab.toml", filled(R"([lab]
 length = "10s"

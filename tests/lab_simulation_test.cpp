@@ -313,7 +313,7 @@ TEST_CASE("another link changes nothing on the others") {
 }
 
 TEST_CASE("a capture is replayed frame by frame, between the two hosts") {
-    TemporaryFolder folder;
+    const TemporaryFolder folder;
     Pair recorded(LabBuilder::delayed(5ms));
     recorded.traffic(Traffic::Kind::ping, recorded.a, recorded.b, 10);
     const Bytes capture = recorded.capture(1s);

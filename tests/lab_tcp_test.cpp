@@ -241,7 +241,7 @@ TEST_CASE("a segment is written as it is read") {
 TEST_CASE("no truncation and no mutation of a segment's options is read beyond its end") {
     PacketPool pool(1);
     Packet packet = pool.take();
-    TcpSegment syn{.flags = TcpHeader::syn, .max_segment = std::uint16_t{1448}};
+    const TcpSegment syn{.flags = TcpHeader::syn, .max_segment = std::uint16_t{1448}};
     write_tcp(packet, {.source = ip("10.0.0.1"), .destination = ip("10.0.0.2")}, syn, {});
     const Bytes whole(packet.bytes().begin() + 20, packet.bytes().end());
     CHECK(lab::parse_tcp(whole)->max_segment == 1448);

@@ -33,9 +33,10 @@ Packet datagram(PacketPool& pool, std::uint16_t port, std::size_t size, std::uin
 // one each `distance`.
 std::vector<Duration> waits_of(const EmulatedLink& link, std::size_t size, Duration distance) {
     std::vector<Duration> waits;
-    for (const auto& arrival : link.arrivals)
-        if (arrival.size == size)
-            waits.push_back(arrival.at - static_cast<std::int64_t>(waits.size()) * distance);
+    for (const auto& arrival : link.arrivals) {
+        if (arrival.size != size) continue;
+        waits.push_back(arrival.at - static_cast<std::int64_t>(waits.size()) * distance);
+    }
     return waits;
 }
 

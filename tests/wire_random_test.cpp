@@ -28,6 +28,7 @@ std::vector<double> delays_of(const Impairment& impairment, std::size_t count = 
     link.send_evenly(count, 100ms);
     link.run_for(10min);
     std::vector<double> delays;
+    delays.reserve(link.arrivals.size());
     for (const auto& arrival : link.arrivals)
         delays.push_back(static_cast<double>((arrival.at - arrival.number * 100ms).count()) / 1e6);
     REQUIRE(delays.size() == count);
@@ -178,7 +179,7 @@ TEST_CASE("correlated loss loses as many, in longer bursts") {
     const auto lost = losses_of(RandomLoss{.probability = 0.1, .correlation = 0.5});
     // The variance of a mean of a chain: (1 + r) / (1 - r) times that of independent packets.
     CHECK(std::abs(share(lost) - 0.1) < in_99_percent * std::sqrt(3 * 0.1 * 0.9 / many));
-    std::vector<double> values(lost.begin(), lost.end());
+    const std::vector<double> values(lost.begin(), lost.end());
     CHECK(std::abs(correlation_of(values) - 0.5) < 0.02);
 }
 

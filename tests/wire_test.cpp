@@ -356,7 +356,8 @@ TEST_CASE("with everything at once, every packet is in exactly one place, at eac
         impairment.queue.packets = 50;
         EmulatedLink link{impairment};
         for (int i = 0; i < 20'000; ++i) {
-            link.send(i % 7 == 0 ? super_frame(link.pool, 3) : link.frame(link.sent++, 64 + i % 1500));
+            link.send(i % 7 == 0 ? super_frame(link.pool, 3)
+                                 : link.frame(link.sent++, static_cast<std::size_t>(64 + i % 1500)));
             link.run_for(1300us);
             if (i % 1000 == 500) link.wire.set_up(false, link.now);
             if (i % 1000 == 520) link.wire.set_up(true, link.now);

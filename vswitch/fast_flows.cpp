@@ -182,9 +182,11 @@ std::optional<FastFlows::Part::Words> FastFlows::Part::words_for(const FlowKey& 
     if (!key || !verdict) return std::nullopt;
     Words words{.key = *key, .verdict = *verdict};
     const auto out = kernel->ports.find(action.out);
-    if (out != kernel->ports.end() && out->second.is_tunnel)
+    if (out != kernel->ports.end() && out->second.is_tunnel) {
+        if (!action.vni_out) return std::nullopt;
         words.encapsulation = {to_kernel(*action.vni_out),
                                std::bit_cast<std::uint16_t>(be16{action.source_port}), out->second.next_hop};
+    }
     return words;
 }
 

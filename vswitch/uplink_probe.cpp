@@ -83,6 +83,7 @@ class UplinkProbe {
                             .mac = std::nullopt,
                             .addresses = {},
                             .silent = true})),
+          // NOLINTNEXTLINE(bugprone-unchecked-optional-access): made a line above; else it throws
           tap_index_(static_cast<unsigned>(Netlink().link(name_).value().index)) {}
 
     // Empty: it does.

@@ -152,7 +152,8 @@ struct Pair {
 
     static FlowKey key_of(const Bytes& frame) { return classify_frame(frame, untagged)->flow; }
 
-    bool insert(const Bytes& frame, std::uint32_t slot = 7, const FastFlows::Action& action = to_port_b) {
+    bool insert(const Bytes& frame, std::uint32_t slot = 7,
+                const FastFlows::Action& action = to_port_b) const {
         return flows->insert(slot, key_of(frame), port_a, action);
     }
 
@@ -718,7 +719,7 @@ TEST_CASE("an uplink by which nothing can come in is refused, and no flow goes o
 }
 
 TEST_CASE("an uplink whose packets somebody else takes first is refused") {
-    Wire wire;
+    const Wire wire;
     test::run("ip link add up1 type veth peer name up1 netns weft-far && ip link set up1 up");
     wire.far.run("ip link set up1 up");
     test::run("tc qdisc add dev up1 clsact");

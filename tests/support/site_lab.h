@@ -36,7 +36,8 @@ struct SiteLab {
 
     void write_key(const std::string& name, std::string_view base64) const {
         write(name, base64);
-        std::filesystem::permissions(folder / name, std::filesystem::perms{0600});
+        std::filesystem::permissions(
+            folder / name, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
     }
 
     [[nodiscard]] lab::Topology topology() const {

@@ -47,7 +47,7 @@ std::optional<QueuedPacket> Codel::pop(PacketStore& store, PacketList& list, con
         if (!head.may_drop) dropping_ = false;
         while (dropping_ && now >= drop_next_) {
             ++count_;
-            if (mark(*head.packet)) {
+            if (mark(*head.packet)) {  // NOLINT(bugprone-unchecked-optional-access): there while dropping_
                 drop_next_ = next_after(drop_next_, parameters.interval);
                 break;
             }

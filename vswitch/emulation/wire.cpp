@@ -97,6 +97,7 @@ Duration Wire::State::time_to_send(std::uint32_t size) noexcept {
     constexpr std::uint64_t bits = 8;
     constexpr std::uint64_t nanoseconds = 1'000'000'000;
     const auto work = static_cast<unsigned __int128>(size) * bits * nanoseconds + remainder;
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): asked of wires with a rate
     const std::uint64_t rate = *timeline.current().rate;
     remainder = static_cast<std::uint64_t>(work % rate);
     return Duration{static_cast<std::int64_t>(work / rate)};
@@ -347,7 +348,8 @@ std::size_t Wire::queued_packets() const noexcept {
 }
 
 std::uint64_t Wire::queued_bytes() const noexcept {
-    return state_->queue.bytes() + (state_->in_hand ? state_->in_hand->size : 0);
+    const auto& in_hand = state_->in_hand;
+    return state_->queue.bytes() + (in_hand ? in_hand->size : 0);
 }
 
 std::size_t Wire::under_way_packets() const noexcept {
