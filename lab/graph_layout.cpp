@@ -151,8 +151,9 @@ class Arranger {
             y += cell_height * (static_cast<double>(lines - 1) * 0.5 + 1);
         }
         for (std::size_t rank = rows_.size() - 1; rank-- > 0;) {
-            for (Block& block : rows_[rank])
+            for (Block& block : rows_[rank]) {
                 block.wanted = middle_of_neighbors(block, rank + 1, layout).value_or(block.middle);
+            }
             place_row(rows_[rank], heights[rank], cell_width, cell_height, layout);
         }
         move_to_origin(cell_width, cell_height, layout);
@@ -196,9 +197,10 @@ class Arranger {
         };
 
         std::vector<double> offsets(row.size());  // of the middles, standing side by side
-        for (std::size_t i = 1; i < row.size(); ++i)
+        for (std::size_t i = 1; i < row.size(); ++i) {
             offsets[i] =
                 offsets[i - 1] + (static_cast<double>(row[i - 1].columns + row[i].columns) / 2) * cell_width;
+        }
         std::vector<Pool> pools;
         const auto place = [](const Pool& pool) { return pool.sum / static_cast<double>(pool.size); };
         for (std::size_t i = 0; i < row.size(); ++i) {

@@ -109,13 +109,13 @@ class Drawing {
         const double top = top_ - margin;
         const double width = right_ + margin - left;
         const double height = bottom_ + margin - top;
-        std::string out = fmt::format(
+        const std::string head = fmt::format(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
             "viewBox=\"{2:.0f} {3:.0f} {0:.0f} {1:.0f}\">\n"
             "<title>{4}</title>\n{5}<rect x=\"{2:.0f}\" y=\"{3:.0f}\" width=\"{0:.0f}\" "
             "height=\"{1:.0f}\" fill=\"#fff\"/>\n",
             width, height, left, top, escaped(topology_->name), style);
-        return out + links_ + nodes_ + labels_ + "</svg>\n";
+        return head + links_ + nodes_ + labels_ + "</svg>\n";
     }
 
   private:
@@ -246,7 +246,8 @@ class Drawing {
         const double dy = to.y - from.y;
         const double length = std::hypot(dx, dy);
         if (length < 1) return {.x = bend.x + cell_width_, .y = bend.y - least_height / 2};  // to itself
-        double aside = static_cast<double>((parallel + 1) / 2) * (parallel % 2 == 0 ? 60 : -60);
+        const unsigned pair = (parallel + 1) / 2;
+        double aside = pair * (parallel % 2 == 0 ? 60.0 : -60.0);
         if (std::abs(dy) < 1 && std::abs(dx) > 1.5 * cell_width_ && stands_between(from, to)) {
             // Over what stands there.
             aside = -(60 + 0.12 * std::abs(dx)) * (dx > 0 ? 1 : -1) - aside;
@@ -258,8 +259,9 @@ class Drawing {
 
     // A node, in the row of these two.
     [[nodiscard]] bool stands_between(Point a, Point b) const noexcept {
-        const auto [left, right] = std::minmax(a.x, b.x);
-        return std::ranges::any_of(layout_.nodes, [&, left = left, right = right](const Point& node) {
+        const double left = std::min(a.x, b.x);
+        const double right = std::max(a.x, b.x);
+        return std::ranges::any_of(layout_.nodes, [&](const Point& node) {
             return std::abs(node.y - a.y) < 1 && node.x > left + 1 && node.x < right - 1;
         });
     }

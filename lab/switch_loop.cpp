@@ -117,6 +117,8 @@ std::optional<SwitchLoop> find_switch_loop(const Topology& topology, Closed clos
 std::string describe(const SwitchLoop& loop, const Topology& topology) {
     std::vector<std::string> switches;
     std::vector<std::string> links;
+    switches.reserve(loop.switches.size());
+    links.reserve(loop.links.size());
     for (const NodeIndex node : loop.switches) switches.push_back(topology.nodes[node].name);
     for (const LinkIndex link : loop.links) links.push_back(topology.links[link].name);
     const std::string what =
@@ -141,7 +143,7 @@ void StormGuard::judge(std::uint64_t carried, std::uint64_t sent, Duration elaps
     const auto seconds = static_cast<std::uint64_t>(elapsed / std::chrono::seconds{1});
     const std::uint64_t own = topology_->nodes.size() * (seconds + beginning_s);
     allowed_ = copies * 2 * topology_->links.size() * (sent + own);
-    if (carried < allowed_) return;
+    if (carried < allowed_ || !loop_) return;
     throw std::runtime_error(
         fmt::format("{}: a storm: in {:.3f} s the links have carried {} frames, of {} that were sent: {}",
                     topology_->file, std::chrono::duration<double>{elapsed}.count(), carried, sent,

@@ -87,6 +87,7 @@ TEST_CASE("a tree of switches, with hosts and routers between them, has no loop"
 TEST_CASE("a loop is found with its switches and links, in order, and without what only hangs at it") {
     LabBuilder lab;
     std::vector<lab::NodeIndex> s;
+    s.reserve(6);
     for (int i = 0; i < 6; ++i) s.push_back(lab.add_switch("s" + std::to_string(i)));
     lab.link(s[0], s[1]);
     lab.link(s[1], s[2]);
@@ -130,7 +131,7 @@ TEST_CASE("a link that is down in one direction closes no loop, but may come up"
 
 TEST_CASE("VLANs that have no loop each have none together") {
     struct Case {
-        const char* name;
+        const char* name = "";
         LabBuilder::End first;
         LabBuilder::End second;
         std::optional<VlanId> loop;
