@@ -20,11 +20,11 @@
 #include "lab/capture_client.h"
 #include "lab/commands.h"
 #include "lab/exec.h"
-#include "lab/lab_schema.h"
+#include "lab/file/lab_schema.h"
+#include "lab/file/topology_file.h"
 #include "lab/script.h"
-#include "lab/simulate_command.h"
+#include "lab/simulation/simulate_command.h"
 #include "lab/top.h"
-#include "lab/topology_file.h"
 
 namespace weft::lab {
 

@@ -29,6 +29,14 @@ ALLOWED = {
     "bench": {"bench", "tests", "overlay", "vswitch", "crypto", "std", "posix", "kernel", "benchmark"},
 }
 
+# What the files of a subfolder may include of their own folder, beside what it holds itself.
+WITHIN = {
+    "lab/file": {"lab/topology.h", "lab/disjoint_sets.h"},
+    "lab/graph": {"lab/topology.h"},
+    "lab/simulation": {"lab/topology.h", "lab/network.h", "lab/agenda.h", "lab/events.h", "lab/apply_action.h", "lab/switch_loop.h",
+                       "lab/pcapng.h", "lab/file/topology_file.h"},
+}
+
 # A library that only one file, or a pair, may see.
 SOLE_USERS = {
     "libnl": {"vswitch/netlink.cpp"},
@@ -97,6 +105,7 @@ def check_file(path, root):
     relative = path.relative_to(root).as_posix()
     folder = relative.split("/")[0]
     allowed = ALLOWED[folder]
+    subfolder = relative.rsplit("/", 1)[0]
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         match = INCLUDE.match(line)
         if not match:
@@ -111,6 +120,8 @@ def check_file(path, root):
         elif name in SOLE_USERS:
             if relative not in SOLE_USERS[name]:
                 yield f"{where}: only {' and '.join(sorted(SOLE_USERS[name]))} may include {name}"
+        elif subfolder in WITHIN and name == folder and not header.startswith(subfolder + "/") and header not in WITHIN[subfolder]:
+            yield f"{where}: {subfolder}/ may include {', '.join(sorted(WITHIN[subfolder]))} only of {folder}/"
         elif name not in allowed and header not in allowed:
             yield f"{where}: {folder}/ may include {', '.join(sorted(allowed))} only"
 
@@ -181,6 +192,7 @@ BREACHES = [
     ("cli/e.cpp", '#include "cni/good.h"', "cli/ may include"),
     ("cli/f.cpp", '#include "lab/good.h"', "cli/ may include"),
     ("lab/a.cpp", '#include "cni/good.h"', "lab/ may include"),
+    ("lab/file/b.cpp", '#include "lab/good.h"', "lab/file/ may include"),
     ("cni/a.cpp", '#include "cli/good.h"', "cni/ may include"),
     ("cni/b.cpp", '#include "config/good.h"', "cni/ may include"),
     ("cni/c.cpp", "#include <spdlog/spdlog.h>", "cni/ may include"),
@@ -206,6 +218,9 @@ SOUND = {
     "cli/loop.h": "#include <uv.h>\n",
     "cli/good.h": "#include <string>\n",
     "cli/client.h": "#include <string>\n",
+    "lab/topology.h": "#include <string>\n",
+    "lab/file/good.h": '#include "lab/topology.h"\n',
+    "lab/file/good.cpp": '#include "lab/file/good.h"\n',
     "lab/good.h": '#include "cli/good.h"\n#include "config/good.h"\n',
     "cni/good.h": '#include <nlohmann/json.hpp>\n#include "cli/client.h"\n#include "vswitch/good.h"\n',
     "cli/good.cpp": '#include "config/good.h"\n#include "overlay/good.h"\n#include <CLI/CLI.hpp>\n',

@@ -4,8 +4,8 @@
 
 #include <doctest/doctest.h>
 
-#include "lab/capture_file.h"
 #include "lab/pcapng.h"
+#include "lab/simulation/capture_file.h"
 #include "tests/support/packet_builder.h"
 
 using namespace weft;

@@ -4,11 +4,11 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "lab/graph.h"
-#include "lab/graph_labels.h"
-#include "lab/graph_layout.h"
-#include "lab/graph_live.h"
-#include "lab/graph_text.h"
+#include "lab/graph/graph.h"
+#include "lab/graph/graph_labels.h"
+#include "lab/graph/graph_layout.h"
+#include "lab/graph/graph_live.h"
+#include "lab/graph/graph_text.h"
 #include "tests/support/lab_file.h"
 
 namespace weft::test {

@@ -5,7 +5,7 @@
 
 #include <doctest/doctest.h>
 
-#include "lab/range_text.h"
+#include "lab/file/range_text.h"
 
 namespace weft::test {
 

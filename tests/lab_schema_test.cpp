@@ -1,5 +1,5 @@
 // The keys of a lab's file, and the JSON Schema that is made of them.
-#include "lab/lab_schema.h"
+#include "lab/file/lab_schema.h"
 
 #include <set>
 #include <string>

@@ -5,7 +5,7 @@
 
 #include <doctest/doctest.h>
 
-#include "lab/simulation.h"
+#include "lab/simulation/simulation.h"
 #include "tests/support/site_lab.h"
 
 using namespace weft;

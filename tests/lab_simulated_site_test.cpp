@@ -8,8 +8,8 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "lab/simulation.h"
-#include "lab/simulation_report.h"
+#include "lab/simulation/simulation.h"
+#include "lab/simulation/simulation_report.h"
 #include "tests/support/hex.h"
 #include "tests/support/packet_builder.h"
 #include "tests/support/site_lab.h"

@@ -8,10 +8,10 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "lab/delay_statistics.h"
-#include "lab/sequence_window.h"
-#include "lab/simulation.h"
-#include "lab/simulation_report.h"
+#include "lab/simulation/delay_statistics.h"
+#include "lab/simulation/sequence_window.h"
+#include "lab/simulation/simulation.h"
+#include "lab/simulation/simulation_report.h"
 #include "tests/support/lab_builder.h"
 #include "tests/support/temporary_folder.h"
 

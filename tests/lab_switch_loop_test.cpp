@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "lab/simulation.h"
+#include "lab/simulation/simulation.h"
 #include "lab/switch_loop.h"
 #include "tests/support/lab_builder.h"
 

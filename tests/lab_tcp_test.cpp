@@ -6,8 +6,8 @@
 
 #include <doctest/doctest.h>
 
-#include "lab/tcp_receiver.h"
-#include "lab/tcp_sender.h"
+#include "lab/simulation/tcp_receiver.h"
+#include "lab/simulation/tcp_sender.h"
 #include "tests/support/packet_builder.h"
 
 using namespace weft;

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <span>
 
-#include "lab/capture_file.h"
-#include "lab/tcp_segment.h"
+#include "lab/simulation/capture_file.h"
+#include "lab/simulation/tcp_segment.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::span bytes{data, size};

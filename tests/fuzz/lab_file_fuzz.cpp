@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "lab/graph.h"
+#include "lab/file/topology_file.h"
+#include "lab/graph/graph.h"
 #include "lab/hosts_file.h"
-#include "lab/topology_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     constexpr std::size_t largest = 16384;

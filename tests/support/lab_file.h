@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include "lab/topology_file.h"
+#include "lab/file/topology_file.h"
 
 namespace weft::test {
 

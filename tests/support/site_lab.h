@@ -13,8 +13,8 @@
 
 #include <doctest/doctest.h>
 
-#include "lab/simulation.h"
-#include "lab/topology_file.h"
+#include "lab/file/topology_file.h"
+#include "lab/simulation/simulation.h"
 #include "tests/support/temporary_folder.h"
 
 namespace weft::test {
