@@ -1,4 +1,5 @@
 // Sites in simulated labs whose configurations are valid and not the usual ones.
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 using namespace weft;
 using namespace weft::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -301,6 +303,30 @@ ends = ["pc-b:lan0", "more-b:lan0"]
 address = ["10.20.2.1/24", "none"]
 )");
     CHECK(lab.simulate().traffic[0].received_packets >= 98);
+}
+
+TEST_CASE("a TUN without kernel routes is impaired like any other port") {
+    const Pair lab(R"([node]
+name = "$own"
+private_key_file = "absent.key"
+[[port]]
+name = "weft0"
+type = "tun"
+netns = "pc-$own"
+address = ["10.20.0.$number/24"]
+kernel_routes = false
+impair = { out = { delay = "30ms" } }
+[[peer]]
+name = "$peer"
+public_key = "$key"
+endpoint = "192.0.2.$far:4500"
+prefixes = ["10.20.0.$far/32"]
+)",
+                   ping("pc-a", "pc-b"));
+    const auto result = lab.simulate();
+    CHECK(result.traffic[0].received_packets >= 95);
+    CHECK(result.traffic[0].delays.quantile(0.5) >= 59ms);
+    CHECK(result.traffic[0].delays.quantile(0.5) <= 61ms);
 }
 
 TEST_CASE("an interface of a simulated node cannot be made a second time") {

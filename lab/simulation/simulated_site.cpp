@@ -184,14 +184,16 @@ void SimulatedSite::add_port(const config::Port& port) {
     const bool is_tun = port.type == config::Port::Type::tun;
     if (is_tun) {
         datapath_.topology().add_datagram_device(id, port.address, mtu);
-        if (!port.kernel_routes) return;
-        for (const Prefix& prefix : routes_over(site_.config, port)) {
-            home_of(port).add_route({.to = prefix, .via = std::nullopt, .device = port.device});
-        }
+        if (port.kernel_routes) add_kernel_routes(port);
     } else {
         datapath_.topology().add_frame_device(id, bridges_.at(*port.bridge), frame_device_options(port, mac));
     }
     if (port.impair) impair(*attached, *port.impair, is_tun ? LinkLayer::none : LinkLayer::ethernet);
+}
+
+void SimulatedSite::add_kernel_routes(const config::Port& tun) const {
+    for (const Prefix& prefix : routes_over(site_.config, tun))
+        home_of(tun).add_route({.to = prefix, .via = std::nullopt, .device = tun.device});
 }
 
 // By wires of the same names as those of a real port, and so the same choices.

@@ -90,6 +90,7 @@ class SimulatedSite {
     void open_underlay();
     void add_bridges();
     void add_port(const config::Port& port);
+    void add_kernel_routes(const config::Port& tun) const;
     void add_routes();
     void add_peers();
     void impair(Attached& attached, const PortLink& link, LinkLayer layer) const;

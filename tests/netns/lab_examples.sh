@@ -2,7 +2,7 @@
 # Each of lab/examples does what its script says, without root of the machine, from a folder that is not written to.
 . "$(dirname "$0")/lib.sh"
 . "$here/lab_lib.sh"
-need iperf3 nft awk seq jq
+need iperf3 nft awk seq
 
 for example in "$root"/lab/examples/*.toml; do
     say "$(basename "$example")"
